@@ -22,9 +22,6 @@ use crate::posture::Posture;
 const CERTIFICATE: &str = "certificate";
 const BIN_TABLE: &str = "bin_table";
 const PROCESSORS: &str = "processors";
-/// Why no backup is made of what nodes share.
-pub(crate) const OF_DATABASE: &str =
-    "the rows of this vault are in a database, which is backed up with its own tools: see docs/backup.md";
 /// Time that a database has to say how it keeps what it is given.
 const DATABASE_TIME: Duration = Duration::from_secs(2);
 /// Time between two looks at its standbys.
@@ -49,8 +46,8 @@ pub(crate) struct Served {
     pub(crate) descriptions_directory: Option<PathBuf>,
     /// The database, where nodes share one.
     pub(crate) database: Option<Database>,
-    /// What makes backups of the vault, where its rows are in its directory.
-    pub(crate) backups: Option<Backups>,
+    /// What makes backups of the vault.
+    pub(crate) backups: Backups,
     /// Its standbys, as they were last seen.
     pub(crate) standbys: Mutex<Option<Standbys>>,
 }
@@ -96,8 +93,7 @@ impl Process for Served {
         destination: &'a Path,
     ) -> Pin<Box<dyn Future<Output = Result<BackupMade, String>> + Send + 'a>> {
         Box::pin(async move {
-            let Some(backups) = &self.backups else { return Err(OF_DATABASE.to_owned()) };
-            match backups.make(permit, destination).await {
+            match self.backups.make(permit, destination).await {
                 Ok(made) => {
                     tracing::info!(backup.id = %made.id, order = made.order, "backup.made");
                     Ok(shown(made))

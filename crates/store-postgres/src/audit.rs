@@ -146,6 +146,56 @@ pub(crate) async fn ends(database: &Database, writers: Vec<NodeId>) -> Result<Ve
     Ok(ends)
 }
 
+/// How far the chain of a writer has come: its last record, and the tag of the step that ends with it, which stands for all of the chain up to there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainMark {
+    /// Whose chain.
+    pub writer: NodeId,
+    /// The place of the record, counted from 1.
+    pub place: u64,
+    /// The tag of the step.
+    pub tag: [u8; 32],
+}
+
+/// How a chain stands to a mark that was made of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkState {
+    /// It goes through it, or ends there.
+    Stands,
+    /// It ends before, with this record; 0 for one that is not there.
+    Short {
+        /// The place of its last record.
+        end: u64,
+    },
+    /// It has something else there.
+    Other,
+}
+
+/// How far a writer has come; `None` of who has written nothing.
+pub(crate) async fn mark(database: &Database, writer: NodeId) -> Result<Option<ChainMark>, StoreFault> {
+    let last = last_two(database, writer).await?.into_iter().find(|step| step.count > 0);
+    Ok(last.map(|step| ChainMark { writer, place: step.end().saturating_sub(1), tag: step.tag }))
+}
+
+/// How the chain of a writer stands to a mark.
+pub(crate) async fn mark_state(database: &Database, mark: &ChainMark) -> Result<MarkState, StoreFault> {
+    let sql = "SELECT place + count - 1, tag FROM audit WHERE writer = $1 AND place <= $2 AND count > 0 ORDER BY place DESC LIMIT 1";
+    let place = i64::try_from(mark.place).unwrap_or(i64::MAX);
+    let writer = mark.writer.as_bytes().as_slice();
+    let rows = database.query(sql, &[(&writer, Type::BYTEA), (&place, Type::INT8)]).await?;
+    let Some(row) = rows.first() else { return Ok(MarkState::Short { end: 0 }) };
+    let (end, tag): (i64, &[u8]) =
+        (row.try_get(0).map_err(|_| UNREADABLE)?, row.try_get(1).map_err(|_| UNREADABLE)?);
+    let end = u64::try_from(end).map_err(|_| UNREADABLE)?;
+    Ok(if end < mark.place {
+        MarkState::Short { end }
+    } else if end == mark.place && tag == mark.tag {
+        MarkState::Stands
+    } else {
+        MarkState::Other
+    })
+}
+
 /// Records of a writer from a place on. Each step is held against its tag and the one before, as far as they are read.
 pub(crate) async fn read(
     database: &Database,

@@ -16,6 +16,9 @@ use crate::table::{self, Kind, Value, columns, name};
 /// What sets the mark of a chain that goes on no more apart from all else that is tagged.
 const CLOSED: &[u8] = b"panvault postgres chain closed";
 
+/// The tables beside those of rows.
+const BESIDE: [&str; 3] = ["audit", "vault", "migration"];
+
 impl Database {
     /// The last key of a table.
     pub async fn last_key(&self, table: Table) -> Result<Option<RowKey>, StoreFault> {
@@ -53,16 +56,37 @@ impl Database {
     /// Takes away all rows and all records, some at a time. Whether anything is left: it is to be called until nothing is.
     pub async fn clear_some(&self) -> Result<bool, StoreFault> {
         for table in Table::ALL {
-            let sql = format!(
-                "DELETE FROM {0} WHERE id IN (SELECT id FROM {0} ORDER BY id LIMIT $1) RETURNING 1",
-                name(table)
-            );
-            if !self.write(&sql, &[(&IMPORT_DELETE_ROWS, Type::INT8)]).await?.is_empty() {
+            if self.clear_some_of(table).await? {
                 return Ok(true);
             }
         }
         let sql = "DELETE FROM audit WHERE (writer, place) IN (SELECT writer, place FROM audit ORDER BY writer, place LIMIT $1) RETURNING 1";
         Ok(!self.write(sql, &[(&IMPORT_DELETE_ROWS, Type::INT8)]).await?.is_empty())
+    }
+
+    /// The same of one table.
+    pub async fn clear_some_of(&self, table: Table) -> Result<bool, StoreFault> {
+        let sql = format!(
+            "DELETE FROM {0} WHERE id IN (SELECT id FROM {0} ORDER BY id LIMIT $1) RETURNING 1",
+            name(table)
+        );
+        Ok(!self.write(&sql, &[(&IMPORT_DELETE_ROWS, Type::INT8)]).await?.is_empty())
+    }
+
+    /// How many tables a vault has.
+    pub const TABLES: usize = Table::ALL.len() + BESIDE.len();
+
+    /// The names of the tables of a vault that are not there.
+    pub async fn tables_missing(&self) -> Result<Vec<&'static str>, StoreFault> {
+        let names: Vec<&'static str> = Table::ALL.map(name).into_iter().chain(BESIDE).collect();
+        let mut missing = Vec::new();
+        for name in names {
+            let rows = self.query("SELECT to_regclass($1) IS NULL", &[(&name, Type::TEXT)]).await?;
+            if rows.first().and_then(|row| row.try_get(0).ok()) != Some(false) {
+                missing.push(name);
+            }
+        }
+        Ok(missing)
     }
 
     /// Whether there is no row and no record.

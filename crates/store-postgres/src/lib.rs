@@ -20,6 +20,7 @@ mod tls;
 mod url;
 mod vault;
 
+pub use crate::audit::{ChainMark, MarkState};
 pub use crate::connect::{ConnectError, Database, Password, PostgresSettings};
 pub use crate::examine::{ExaminedRow, key_bytes};
 pub use crate::import::TrailImport;

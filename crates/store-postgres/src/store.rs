@@ -11,7 +11,7 @@ use panvault_store::{
     RefundRow, Row, RowKey, Store, StoreFault, StoreStatus, Table, Totals, TransactionQuery, TransactionRow,
 };
 
-use crate::audit;
+use crate::audit::{self, ChainMark, MarkState};
 use crate::commit::Committer;
 use crate::connect::Database;
 use crate::read::Reads;
@@ -38,6 +38,20 @@ impl PostgresStore {
     /// from then on; another that is opened, under another name, can go on.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         self.committer.stopped()
+    }
+
+    /// How far each chain has come.
+    pub async fn chain_marks(&self) -> Result<Vec<ChainMark>, StoreFault> {
+        let mut marks = Vec::new();
+        for writer in audit::writers(&self.database).await? {
+            marks.extend(audit::mark(&self.database, writer).await?);
+        }
+        Ok(marks)
+    }
+
+    /// How a chain stands to a mark that was made of it, in this database or in one that this was copied from.
+    pub async fn chain_mark_state(&self, mark: &ChainMark) -> Result<MarkState, StoreFault> {
+        audit::mark_state(&self.database, mark).await
     }
 
     pub(crate) fn chain(&self) -> &dyn Chain {

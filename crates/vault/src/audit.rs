@@ -13,7 +13,9 @@ use std::net::IpAddr;
 use panvault_model::{ApiKeyId, Id, OrganisationId, RequestId, Timestamp};
 use panvault_store::{Action, AuditNote};
 
-pub(crate) use checkpoint::{Begun, checkpoint_often, numbered};
+pub(crate) use checkpoint::{
+    Begun, CHECKPOINT_ROW, checkpoint_often, checkpoint_read, checkpoint_row, numbered,
+};
 pub(crate) use count::Counts;
 pub use moved::{trail_moved, vault_chain};
 pub use operation::operation_name;

@@ -1,9 +1,10 @@
 //! What the trail has of backups. A backup is made of the files of a vault, by who has those.
 
-use panvault_model::{Id, OrganisationId, Timestamp};
-use panvault_store::{Action, Commit, Outcome, Store};
+use panvault_keys::VaultKeys;
+use panvault_model::{Id, NodeId, OrganisationId, Timestamp};
+use panvault_store::{Action, Commit, Expect, Outcome, Store};
 
-use crate::audit::Requester;
+use crate::audit::{CHECKPOINT_ROW, Requester, checkpoint_read, checkpoint_row};
 use crate::error::VaultError;
 use crate::permit::{Permit, VaultBackup};
 use crate::vault::Vault;
@@ -20,11 +21,46 @@ impl Vault {
 
 /// Writes down that a vault was made of a backup, before it is opened for the first time: it is the first of all records behind those of the backup, and tells whoever
 /// reads the exported trail where that parts from what the vault wrote before. Its restorer has proved nothing but that a slot opens it.
-pub async fn restore_note(store: &dyn Store, now: Timestamp, backup: Id) -> Result<(), VaultError> {
+///
+/// Where nodes share the store, it is in the chain of the [`restore_writer`], and the checkpoint says that this goes so far: who cuts it off again is seen.
+pub async fn restore_note(
+    store: &dyn Store,
+    keys: &VaultKeys,
+    now: Timestamp,
+    backup: Id,
+) -> Result<(), VaultError> {
     let audit = Requester::VAULT.note(now, Action::VaultRestore, NOBODY, backup);
-    let commit = Commit { claim: None, expects: Vec::new(), effects: Vec::new(), audit };
+    let (mut expects, mut effects) = (Vec::new(), Vec::new());
+    if store.is_shared() {
+        let writer = restore_writer(store).await?.ok_or(VaultError::Tampered(CHECKPOINT_ROW))?;
+        let stored = checkpoint_read(store, keys).await?.ok_or(VaultError::Tampered(CHECKPOINT_ROW))?;
+        let end = store.audit_ends(vec![writer]).await?.first().copied().unwrap_or(0);
+        let mut checkpoint = stored.checkpoint;
+        checkpoint.ends.insert(writer, end.saturating_add(1));
+        let number = stored.number.checked_add(1).ok_or(VaultError::Contended)?;
+        expects.push(Expect::Version(CHECKPOINT_ROW, stored.number));
+        effects.push(checkpoint_row(keys, number, &checkpoint).into());
+    }
+    let commit = Commit { claim: None, expects, effects, audit };
     match store.commit(commit).await? {
         Outcome::Done { .. } => Ok(()),
         Outcome::Unmet(_) | Outcome::Claimed(_) => Err(VaultError::Contended),
     }
+}
+
+/// In whose chain a restore is written down where nodes share a store: the one that comes first in each checkpoint of an export. So what an export of the vault has behind the backup
+/// and what the restored vault exports are the same up to that record, however many nodes had records that were not signed yet. `None` where nobody has written.
+pub async fn restore_writer(store: &dyn Store) -> Result<Option<NodeId>, VaultError> {
+    Ok(store.audit_writers().await?.into_iter().min())
+}
+
+/// The backup of which the vault was made last, and when, where nodes share the store and it was made of one.
+pub async fn restored_from(store: &dyn Store) -> Result<Option<(Id, Timestamp)>, VaultError> {
+    let Some(writer) = restore_writer(store).await? else { return Ok(None) };
+    let end = store.audit_ends(vec![writer]).await?.first().copied().unwrap_or(0);
+    let last = store.audit_read(writer, end, 1).await?;
+    // The node whose chain it is has ended with the vault before, so nothing comes behind it.
+    let last =
+        last.first().filter(|record| record.place == end && record.note.action == Action::VaultRestore);
+    Ok(last.map(|record| (record.note.object, record.note.at)))
 }

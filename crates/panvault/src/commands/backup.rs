@@ -9,7 +9,7 @@ use crate::cli::Backup;
 use crate::client::Client;
 use crate::commands::runtime;
 use crate::data::Place;
-use crate::process::{OF_DATABASE, shown};
+use crate::process::shown;
 use crate::telemetry::{self, LogFormat};
 use crate::{config, harden, output};
 
@@ -28,13 +28,10 @@ pub(crate) fn run(args: &Backup) -> anyhow::Result<()> {
                 let destination = destination.to_str();
                 asked(&mut client, destination.context("the name of the directory is no text")?).await
             }
-            Some(open) => match open.backups(place.path()) {
-                None => Err(anyhow::anyhow!(OF_DATABASE)),
-                Some(backups) => {
-                    let permit: Permit<VaultBackup> = open.operator()?.permit()?;
-                    backups.make(&permit, &destination).await.map(shown)
-                }
-            },
+            Some(open) => {
+                let permit: Permit<VaultBackup> = open.operator()?.permit()?;
+                open.backups(place.path()).make(&permit, &destination).await.map(shown)
+            }
         };
         client.end().await;
         made
@@ -46,6 +43,13 @@ pub(crate) fn run(args: &Backup) -> anyhow::Result<()> {
     if args.shared.json {
         let value = json!({ "path": path, "backup": id, "order": order, "bytes": bytes });
         return Ok(output::line(value.to_string())?);
+    }
+    if let Some(shared) = &config.shared {
+        return Ok(output::line(format!(
+            "{path}: the keys of the vault, and how far the trail had come, {order} records. The rows are in the database at {}: a dump or base backup of it that is begun from now on \
+             is held against this by panvault restore. Keep the two together, and the slot key apart.",
+            shared.store
+        ))?);
     }
     Ok(output::line(format!(
         "{path}: all {order} steps of the vault, {bytes} bytes. No slot key is in it, and without one nothing in it opens: keep one apart."

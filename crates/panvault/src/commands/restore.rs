@@ -1,4 +1,4 @@
-//! Makes a vault of a backup, or reads a backup whole.
+//! Makes a vault of a backup, or reads a backup whole; or makes a database that was put back fit to be served, and holds it against a backup.
 
 use std::path::Path;
 
@@ -8,11 +8,15 @@ use panvault_model::Id;
 use serde_json::{Value, json};
 
 use crate::cli::Restore;
+use crate::commands::progress::Counted;
 use crate::commands::runtime;
 use crate::commands::slot::key;
 use crate::config::{self, Config};
-use crate::data::backup::{Applied, Export, RestoredVault, Since, Verified, found, restore, verify};
-use crate::data::{DataDirectory, OpenSettings, Place, served_by, slot_key_beside};
+use crate::data::backup::{
+    Applied, Export, RestoredVault, Since, Verified, found, restore, restore_database, verify,
+    verify_database,
+};
+use crate::data::{DataDirectory, NodeDirectory, OpenSettings, Place, served_by, slot_key_beside};
 use crate::telemetry::{self, LogFormat};
 use crate::trail::public_keys;
 use crate::{harden, output};
@@ -24,35 +28,64 @@ pub(crate) fn run(args: &Restore) -> anyhow::Result<()> {
     let backup = found(&args.backup)?;
     let path = std::path::absolute(&config.data_directory)?;
     let export = export(args)?;
-    let RestoredVault { verified, since } = runtime()?.block_on(async {
+    let mut progress = Counted::new("rows read");
+    let mut at = |rows| progress.at(rows);
+    let restored = runtime()?.block_on(async {
         let slot = slot(args, &backup, &config).await?;
+        let slot = slot.as_ref();
+        let node = config.shared.as_ref().map(|shared| NodeDirectory::find(&path, shared)).transpose()?;
         if args.verify {
-            return tokio::task::block_in_place(|| {
-                let verified = verify(&backup, slot.as_ref())?;
-                let since = export.as_ref().map(|export| export.since(&verified)).transpose()?;
-                Ok(RestoredVault { verified, since: since.map(|since| (since, Applied::default())) })
-            });
+            let verified = match &node {
+                Some(node) => verify_database(&backup, slot, node, &mut at).await?,
+                None => tokio::task::block_in_place(|| verify(&backup, slot))?,
+            };
+            let since = tokio::task::block_in_place(|| {
+                export.as_ref().map(|export| export.since(&verified)).transpose()
+            })?;
+            return Ok(RestoredVault { verified, since: since.map(|since| (since, Applied::default())) });
         }
         let settings = OpenSettings { processors: config.processors.clone(), ..OpenSettings::default() };
-        restore(&backup, &path, slot.as_ref(), &settings, export.as_ref()).await
-    })?;
-    let Verified { manifest, cards, transactions, refunds, customers, head: _ } = verified;
+        match node {
+            // What opens a vault is large: it lies apart.
+            Some(node) => {
+                Box::pin(restore_database(&backup, slot, node, &settings, export.as_ref(), &mut at)).await
+            }
+            None => restore(&backup, &path, slot, &settings, export.as_ref()).await,
+        }
+    });
+    progress.end();
+    let RestoredVault { verified, since } = restored?;
+    let Verified { manifest, records, cards, transactions, refunds, customers, heads: _ } = verified;
+    let to = match &config.shared {
+        Some(shared) => format!("the database at {}", shared.store),
+        None => path.display().to_string(),
+    };
     let rows =
         format!("{cards} cards, {transactions} transactions, {refunds} refunds, {customers} customers");
     if args.json {
         let value = json!({
             "backup": manifest.id.to_string(), "vault": manifest.vault.to_string(), "made_at": manifest.made_at.to_string(),
-            "version": manifest.version, "order": manifest.order, "cards": cards, "transactions": transactions, "refunds": refunds,
-            "customers": customers, "restored_to": (!args.verify).then(|| path.display().to_string()),
+            "version": manifest.version, "order": manifest.order, "records": records, "cards": cards, "transactions": transactions, "refunds": refunds,
+            "customers": customers, "restored_to": (!args.verify).then(|| config.shared.as_ref().map_or_else(|| path.display().to_string(), |shared| shared.store.to_string())),
             "trail": since.as_ref().map(|(since, applied)| trail_value(since, applied)),
         });
         return Ok(output::line(value.to_string())?);
     }
     let (shown, made_at, order) = (backup.display(), manifest.made_at, manifest.order);
-    if args.verify {
-        output::line(format!("{shown} is whole: {rows}, as of {made_at} (step {order}). Nothing was made."))?;
-    } else {
-        output::line(format!("{} is the vault again as of {made_at}: {rows}.", path.display()))?;
+    match (&config.shared, args.verify) {
+        (None, true) => {
+            output::line(format!(
+                "{shown} is whole: {rows}, as of {made_at} (step {order}). Nothing was made."
+            ))?;
+        }
+        (None, false) => output::line(format!("{to} is the vault again as of {made_at}: {rows}."))?,
+        (Some(_), is_verify) => {
+            let more = records.saturating_sub(order);
+            let done = if is_verify { "Nothing was changed." } else { "It may be served again." };
+            output::line(format!(
+                "{to} has all that {shown} tells of, and each row is as the vault wrote it last: {rows}. The backup is of {made_at}, with {order} records of the trail; {more} came behind it. {done}"
+            ))?;
+        }
     }
     match &since {
         Some((since, applied)) => trail_lines(since, applied, args.verify)?,
@@ -60,10 +93,15 @@ pub(crate) fn run(args: &Restore) -> anyhow::Result<()> {
         None => output::line(format!(
             "What was done after that is not in it: API keys that were revoked since are valid again, and what was deleted since is there again. Do that anew before you\n\
              serve it, which {} does.",
-            served_by(&path)
+            served(&path, config.shared.is_some())
         ))?,
     }
     Ok(())
+}
+
+/// The command that serves it.
+fn served(path: &Path, is_shared: bool) -> String {
+    if is_shared { "panvault serve with the settings of a node".to_owned() } else { served_by(path) }
 }
 
 /// The exported trail that is named.

@@ -9,10 +9,13 @@
 //!     manifest.json                   what belongs to it, with digests and a tag; written last
 //! ```
 //!
+//! Of a vault in a database it has no `view.sqlite`: the database's own tools copy the rows, and the manifest says how far the chain of each node had come before they did.
+//!
 //! What has no manifest is no backup. Whatever else is added, taken away or changed does not agree with it, and it bears a tag under a key of the vault.
 
 mod apply;
 mod change;
+mod database;
 mod export;
 mod make;
 mod manifest;
@@ -31,8 +34,9 @@ use crate::data::header::COPIES;
 use crate::data::{FILE, VIEW};
 
 pub(crate) use apply::Applied;
+pub(crate) use database::{restore_database, verify_database};
 pub(crate) use export::{Export, Since};
-pub(crate) use make::{Backups, Made};
+pub(crate) use make::{BackedUp, Backups, Made};
 pub(crate) use restore::{RestoredVault, restore};
 pub(crate) use verify::{Verified, verify};
 

@@ -24,6 +24,7 @@ use panvault_store::{Chain, RowKey, Store, StoreFault};
 use panvault_vault::{RowVerifier, VaultError, audit_starts, processor_types, with_causes};
 
 pub(crate) use from_database::to_directory;
+pub(in crate::data) use from_directory::replace;
 pub(crate) use from_directory::to_database;
 pub(in crate::data) use mark::{VaultState, directory_moved, is_arriving};
 
@@ -59,7 +60,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TRY_EVERY: Duration = Duration::from_millis(250);
 
 /// Asks again while a database is away, for as long as that may take.
-async fn patient<T>(
+pub(in crate::data) async fn patient<T>(
     tell: Tell<'_>,
     mut ask: impl AsyncFnMut() -> Result<T, StoreFault>,
 ) -> anyhow::Result<T> {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use panvault_directory::Directory;
 use panvault_keys::{KeyFile, OperatorKey};
-use panvault_model::{NodeId, VaultId};
+use panvault_model::{Id, NodeId, VaultId};
 use panvault_store_embedded::lock;
 use panvault_vault::Mode;
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,7 @@ use crate::data::{
 };
 
 pub(crate) use database::migrate;
+pub(in crate::data) use examine::AtRest;
 pub(crate) use examine::NodeExamined;
 pub(crate) use make::create_shared;
 
@@ -57,6 +58,8 @@ pub(crate) struct NodeDirectory {
     /// The vault, as it was when this was last served; `None` before the first time.
     pub(crate) known: Option<(VaultId, Mode)>,
     pub(crate) shared: Shared,
+    /// The backup of which this process makes the vault in the database fit to be served: for it alone it is there.
+    pub(in crate::data) restoring: Option<Id>,
 }
 
 impl NodeDirectory {
@@ -67,7 +70,7 @@ impl NodeDirectory {
             "{} holds a vault of its own, and store names a database: name another data_directory for the node, or leave store out",
             path.display()
         );
-        Ok(Self { path: path.to_owned(), known: known(path)?, shared: shared.clone() })
+        Ok(Self { path: path.to_owned(), known: known(path)?, shared: shared.clone(), restoring: None })
     }
 
     /// Makes the directory of a node of this vault if it is not there, and takes its lock. One of another vault is refused.
@@ -105,7 +108,12 @@ impl NodeDirectory {
     }
 
     /// Refuses the vault of the database where the directory is known to be of a node of another.
-    fn is_of(&self, known: Option<(VaultId, Mode)>, vault: VaultId, mode: Mode) -> anyhow::Result<()> {
+    pub(in crate::data) fn is_of(
+        &self,
+        known: Option<(VaultId, Mode)>,
+        vault: VaultId,
+        mode: Mode,
+    ) -> anyhow::Result<()> {
         let shown = self.path.display();
         match known {
             None => Ok(()),

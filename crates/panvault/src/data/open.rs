@@ -25,7 +25,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::bins::{LiveBins, VaultTags};
 use crate::client::is_in_use;
-use crate::data::backup::Backups;
+use crate::data::backup::{BackedUp, Backups};
 use crate::data::header::{Files, OpenHeader};
 use crate::data::{DataDirectory, bins_without_list, chain};
 use crate::trail::TrailConfig;
@@ -77,6 +77,14 @@ pub(crate) enum Kept {
 }
 
 impl Kept {
+    /// Its rows.
+    pub(crate) fn store(&self) -> &dyn Store {
+        match self {
+            Self::Directory(store) => store.as_ref(),
+            Self::Node { store, .. } => store.as_ref(),
+        }
+    }
+
     /// The database, where nodes share one.
     pub(crate) fn database(&self) -> Option<Database> {
         match self {
@@ -255,15 +263,18 @@ impl OpenVault {
         self.vault.operator(&self.operator, Origin::LOCAL)
     }
 
-    /// What makes backups of it; `None` where its rows are in a database, which is backed up with that.
-    pub(crate) fn backups(&self, directory: &Path) -> Option<Backups> {
-        let Kept::Directory(store) = &self.kept else { return None };
-        Some(Backups {
+    /// What makes backups of it.
+    pub(crate) fn backups(&self, directory: &Path) -> Backups {
+        let rows = match &self.kept {
+            Kept::Directory(store) => BackedUp::View(Arc::clone(store)),
+            Kept::Node { store, .. } => BackedUp::Database(Arc::clone(store)),
+        };
+        Backups {
             vault: self.vault.clone(),
-            store: Arc::clone(store),
+            rows,
             directory: directory.to_owned(),
             key: self.backup_key.clone(),
-        })
+        }
     }
 }
 

@@ -99,7 +99,7 @@ fn hit(call: &str, how: &str, nth: usize, args: &[&str]) -> (bool, String) {
 }
 
 /// The steps at which something becomes durable or comes to its place: at every one the process is killed, or the disk is full.
-fn hit_everywhere(args: &[&str], mut left: impl FnMut(&str, &str)) -> usize {
+pub(crate) fn hit_everywhere(args: &[&str], mut left: impl FnMut(&str, &str)) -> usize {
     let mut steps = 0;
     for (call, hows) in [
         ("fsync", ["signal=KILL", "error=ENOSPC"]),

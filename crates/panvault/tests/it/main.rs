@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod backup;
+mod backup_database;
 mod beside;
 mod bin;
 mod bin_before;

@@ -199,6 +199,23 @@ impl Postgres {
         self.client_program(&mut dump);
     }
 
+    /// Puts such a file of the custom format into a database that is made for it.
+    #[track_caller]
+    pub fn put_back(&self, dump: &Path) -> PostgresDatabase {
+        let database = self.database();
+        let mut restore = Command::new(self.version.programs().join("pg_restore"));
+        restore.args(["--exit-on-error", "--dbname", &database.name]).arg(dump);
+        self.client_program(&mut restore);
+        database
+    }
+
+    /// A copy of a database to which nobody is connected.
+    pub fn copy(&self, database: &PostgresDatabase) -> PostgresDatabase {
+        let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {}", database.name));
+        self.database_at(name, self.port)
+    }
+
     #[track_caller]
     fn client_program(&self, program: &mut Command) {
         program.args(["--host=127.0.0.1", "--port", &self.port.to_string(), "--username", USER]);

@@ -2,7 +2,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use panvault_keys::VaultKeys;
-use panvault_model::{Id, NodeId, OrganisationId};
+use panvault_model::{Id, NodeId, OrganisationId, Tag};
 use panvault_store::checkpoint::{AuditCheckpoint, audit_end_encode};
 use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Effect, Expect, Outcome, RowKey, Store};
 
@@ -15,13 +15,13 @@ use crate::vault::{Vault, WeakVault};
 
 /// The one checkpoint.
 const CHECKPOINT_ID: Id = Id::from_bytes([0; 12]);
-pub(super) const CHECKPOINT: (DocumentKind, Id) = (DocumentKind::AuditCheckpoint, CHECKPOINT_ID);
-const CHECKPOINT_ROW: RowKey = RowKey::Document(DocumentKind::AuditCheckpoint, CHECKPOINT_ID);
+const CHECKPOINT: (DocumentKind, Id) = (DocumentKind::AuditCheckpoint, CHECKPOINT_ID);
+pub(crate) const CHECKPOINT_ROW: RowKey = RowKey::Document(DocumentKind::AuditCheckpoint, CHECKPOINT_ID);
 
 /// A checkpoint as it is stored, and its number, which counts the changes of it.
-pub(super) struct Stored {
-    pub(super) number: u32,
-    pub(super) checkpoint: AuditCheckpoint,
+pub(crate) struct Stored {
+    pub(crate) number: u32,
+    pub(crate) checkpoint: AuditCheckpoint,
 }
 
 /// What a node writes when it begins, beside its row.
@@ -33,7 +33,7 @@ pub(crate) struct Begun {
 }
 
 /// The checkpoint, held against its tag.
-pub(super) async fn checkpoint_read(
+pub(crate) async fn checkpoint_read(
     store: &dyn Store,
     keys: &VaultKeys,
 ) -> Result<Option<Stored>, VaultError> {
@@ -45,6 +45,14 @@ pub(super) async fn checkpoint_read(
         return Err(VaultError::Tampered(CHECKPOINT_ROW));
     }
     Ok(Some(Stored { number: row.version, checkpoint: AuditCheckpoint::decode(&row.body)? }))
+}
+
+/// The row of a checkpoint of this number.
+pub(crate) fn checkpoint_row(keys: &VaultKeys, number: u32, checkpoint: &AuditCheckpoint) -> DocumentRow {
+    let (kind, id) = CHECKPOINT;
+    let mut row = DocumentRow { kind, id, version: number, body: checkpoint.encode(), tag: Tag::NONE };
+    row.tag = seal::document_tag(keys, &row);
+    row
 }
 
 /// The object of the record that a checkpoint was written with: zeroes, and its number.
@@ -150,8 +158,7 @@ impl Vault {
         next: &AuditCheckpoint,
     ) -> Result<(Expect, Effect), VaultError> {
         let number = stored.map_or(Some(1), |stored| stored.number.checked_add(1));
-        let row =
-            self.beside(CHECKPOINT.0, CHECKPOINT.1, number.ok_or(VaultError::Contended)?, next.encode());
+        let row = checkpoint_row(self.keys(), number.ok_or(VaultError::Contended)?, next);
         let expect = stored
             .map_or(Expect::Absent(CHECKPOINT_ROW), |stored| Expect::Version(CHECKPOINT_ROW, stored.number));
         Ok((expect, row.into()))
@@ -159,7 +166,7 @@ impl Vault {
 
     /// A row that lies beside the documents.
     pub(crate) fn beside(&self, kind: DocumentKind, id: Id, version: u32, body: Vec<u8>) -> DocumentRow {
-        let mut row = DocumentRow { kind, id, version, body, tag: panvault_model::Tag::NONE };
+        let mut row = DocumentRow { kind, id, version, body, tag: Tag::NONE };
         row.tag = seal::document_tag(self.keys(), &row);
         row
     }

@@ -7,7 +7,7 @@ use panvault_store::checkpoint::AuditCheckpoint;
 use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Outcome, Store};
 
 use crate::audit::Requester;
-use crate::audit::checkpoint::{CHECKPOINT, checkpoint_read};
+use crate::audit::checkpoint::{checkpoint_read, checkpoint_row};
 use crate::error::VaultError;
 use crate::seal;
 
@@ -41,11 +41,8 @@ pub async fn trail_moved(
         let before = checkpoint_read(store, keys).await?.map_or(0, |stored| stored.number);
         let checkpoint =
             AuditCheckpoint { last: writer, ends: BTreeMap::from([(writer, end.saturating_add(1))]) };
-        let (kind, id) = CHECKPOINT;
-        let version = before.checked_add(1).ok_or(VaultError::Contended)?;
-        let mut row = DocumentRow { kind, id, version, body: checkpoint.encode(), tag: Tag::NONE };
-        row.tag = seal::document_tag(keys, &row);
-        effects.push(row.into());
+        let number = before.checked_add(1).ok_or(VaultError::Contended)?;
+        effects.push(checkpoint_row(keys, number, &checkpoint).into());
     }
     if *told != AuditStart::default() {
         let mut row = DocumentRow {

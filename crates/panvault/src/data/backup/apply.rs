@@ -13,9 +13,9 @@ use panvault_vault::{
     ProcessorRead, SystemClock, VaultError, with_causes,
 };
 
-use crate::data::backup::change::{Change, HEADER};
+use crate::data::OpenVault;
+use crate::data::backup::change::{Change, HEADER, change_of};
 use crate::data::backup::export::{Placed, Since};
-use crate::data::{Kept, OpenVault};
 use crate::trail::LinePlace;
 
 /// A record that was not applied.
@@ -35,6 +35,36 @@ pub(crate) struct Applied {
     pub(crate) unapplied: Vec<Unapplied>,
 }
 
+/// What the trail of a vault says has ended.
+#[derive(Default)]
+pub(super) struct Ended {
+    /// What is not there any more.
+    gone: BTreeSet<Id>,
+    /// Organisations all of whose keys were destroyed.
+    destroyed: BTreeSet<Id>,
+}
+
+impl Ended {
+    /// Takes up a record of it.
+    pub(super) fn put(&mut self, note: &AuditNote) {
+        match change_of(note.action, note.outcome) {
+            Change::CardDelete | Change::CustomerDelete | Change::CheckoutEnd | Change::DocumentDelete => {
+                self.gone.insert(note.object);
+            }
+            Change::KeyDestroy => {
+                self.destroyed.insert(note.object);
+            }
+            Change::DocumentUpdate(_)
+            | Change::Seal
+            | Change::Unseal
+            | Change::Made
+            | Change::Unappliable(_)
+            | Change::Lost
+            | Change::Nothing => {}
+        }
+    }
+}
+
 /// What became of a record.
 enum Step {
     Done(&'static str),
@@ -48,15 +78,17 @@ struct Applying<'a> {
     open: &'a OpenVault,
     /// What was made since the backup.
     made: BTreeSet<&'a str>,
+    /// What the trail of the vault itself says has ended: by an earlier try, or before the backup.
+    ended: &'a Ended,
     /// Organisations and accounts that were disabled here: they alone are enabled again.
     disabled: BTreeSet<Id>,
 }
 
-/// Applies what came after the backup, in its order.
-pub(super) async fn apply(open: &OpenVault, since: &Since) -> anyhow::Result<Applied> {
+/// Applies what came after the backup, in its order. `ended`: what the vault's own trail says has ended.
+pub(super) async fn apply(open: &OpenVault, since: &Since, ended: &Ended) -> anyhow::Result<Applied> {
     let made = since.records.iter().filter(|placed| placed.change == Change::Made);
     let made = made.filter_map(|placed| placed.record.object.as_deref()).collect();
-    let mut applying = Applying { open, made, disabled: BTreeSet::new() };
+    let mut applying = Applying { open, made, ended, disabled: BTreeSet::new() };
     let (mut applied, mut is_sealed) = (Applied::default(), false);
     for Placed { at, record, change } in &since.records {
         let step = match change {
@@ -127,24 +159,21 @@ impl Applying<'_> {
         }
     }
 
-    /// What is not in the backup: made since and gone again, or nobody knows.
+    /// What is not there: it ended before, was made since the backup and is gone again, or nobody knows.
     fn absent(&self, record: &Record) -> Step {
+        let has_ended = |object: &str| Id::parse(object).is_ok_and(|id| self.ended.gone.contains(&id));
         match record.object.as_deref() {
-            Some(object) if self.made.contains(object) => Step::Needless,
+            Some(object) if self.made.contains(object) || has_ended(object) => Step::Needless,
             Some(_) | None => Step::Not(UNKNOWN.to_owned()),
         }
     }
 
-    fn store(&self) -> Option<&dyn Store> {
-        match &self.open.kept {
-            Kept::Directory(store) => Some(store.as_ref()),
-            Kept::Node { .. } => None,
-        }
+    fn store(&self) -> &dyn Store {
+        self.open.kept.store()
     }
 
     async fn card_delete(&self, id: CardId, record: &Record) -> Result<Step, VaultError> {
-        let Some(store) = self.store() else { return Ok(self.absent(record)) };
-        let Some(row) = store.card_read(id).await? else { return Ok(self.absent(record)) };
+        let Some(row) = self.store().card_read(id).await? else { return Ok(self.absent(record)) };
         if !is_of(record, row.organisation) {
             return Ok(Step::Not(STRANGER.to_owned()));
         }
@@ -153,8 +182,7 @@ impl Applying<'_> {
     }
 
     async fn customer_delete(&self, id: CustomerId, record: &Record) -> Result<Step, VaultError> {
-        let Some(store) = self.store() else { return Ok(self.absent(record)) };
-        let Some(row) = store.customer_read(id).await? else { return Ok(self.absent(record)) };
+        let Some(row) = self.store().customer_read(id).await? else { return Ok(self.absent(record)) };
         if !is_of(record, row.organisation) {
             return Ok(Step::Not(STRANGER.to_owned()));
         }
@@ -164,8 +192,7 @@ impl Applying<'_> {
 
     /// However it ended, nobody pays at it again.
     async fn checkout_end(&self, id: CheckoutId, record: &Record) -> Result<Step, VaultError> {
-        let Some(store) = self.store() else { return Ok(self.absent(record)) };
-        let Some(row) = store.checkout_read(id).await? else { return Ok(self.absent(record)) };
+        let Some(row) = self.store().checkout_read(id).await? else { return Ok(self.absent(record)) };
         if !is_of(record, row.organisation) {
             return Ok(Step::Not(STRANGER.to_owned()));
         }
@@ -269,6 +296,7 @@ impl Applying<'_> {
     async fn key_destroy(&self, id: Id, record: &Record) -> Result<Step, VaultError> {
         let organisation = OrganisationId(id);
         match self.document(id).await? {
+            Some((Document::Organisation, _)) if self.ended.destroyed.contains(&id) => Ok(Step::Needless),
             Some((Document::Organisation, _)) if is_of(record, organisation) => {
                 let permit = self.open.operator()?.permit()?;
                 self.open.vault.key_destroy(&permit, organisation, organisation).await?;

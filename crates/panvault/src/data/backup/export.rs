@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{bail, ensure};
-use panvault_model::{Id, NodeId};
+use panvault_model::Id;
 use panvault_store::{Action, AuditRecord};
 use panvault_trail::{CheckpointPublicKey, Fault, Record, Summary};
 use panvault_vault::trail_record;
@@ -50,18 +50,26 @@ pub(crate) struct Since {
 }
 
 /// What is found while the export is read.
-struct Reading<'a> {
-    head: &'a AuditRecord,
-    shown: Record,
-    /// Places of this vault's own chain: the first, and the last with its time.
-    first: Option<u64>,
+struct Reading {
+    chains: BTreeMap<String, ReadChain>,
+    /// The last record of a chain of the backup, or of one that began after it: its place and time.
     last: (u64, String),
+    records: Vec<Placed>,
+    /// What was done and is in no backup: by whom, and what.
+    lost: BTreeMap<(String, String), u64>,
+}
+
+/// What is found of a chain of the backup: of the vault's own, or of a node's.
+struct ReadChain {
+    /// The last of the backup, as an export shows it.
+    head: Record,
+    /// Places of it that the export has.
+    first: Option<u64>,
+    last: u64,
     /// Whether the record that is last in the backup was met.
     met: bool,
     /// Where another one stands in its place.
     other: Option<LinePlace>,
-    records: Vec<Placed>,
-    lost: BTreeMap<String, u64>,
 }
 
 impl Since {
@@ -87,8 +95,10 @@ impl Export {
                 manifest.id
             );
         }
-        let Some(head) = &backup.head else { bail!("the backup has no trail to be held against the export") };
-        let mut reading = Reading::new(head);
+        let Some(head) = backup.heads.iter().max_by_key(|head| (head.note.at, head.writer)) else {
+            bail!("the backup has no trail to be held against the export")
+        };
+        let mut reading = Reading::new(&backup.heads);
         let keys = self.keys.clone();
         let identities = identities(&self.identities)?;
         let Exported { summary, fault, sealed: _ } =
@@ -110,15 +120,17 @@ impl Export {
                 "the exported trail is of vault {found}, and the backup of vault {vault}"
             ),
         }
-        self.met(&reading, manifest.order)?;
-        let Reading { records, lost, last, .. } = reading;
+        self.met(&reading)?;
+        let Reading { records, lost: by_whom, last, .. } = reading;
+        let mut lost = BTreeMap::new();
+        by_whom.into_iter().for_each(|((_, action), count)| *lost.entry(action).or_default() += count);
         let count: u64 = lost.values().sum::<u64>() + records.len() as u64;
         ensure!(
             count == 0 || self.accept_older.is_some(),
             "backup {} ends with record {} of {}, and the vault went on: the last record that it signed elsewhere is {} of {}, and {count} of those between say that \
              something was done. Restore a later backup; or give --accept-older {} to restore this one, to which what the export says has ended since is applied",
             manifest.id,
-            manifest.order,
+            head.place,
             head.note.at,
             last.0,
             last.1,
@@ -127,23 +139,32 @@ impl Export {
         Ok(Since { summary, records, lost, last })
     }
 
-    /// Whether the backup stands in the export.
-    fn met(&self, reading: &Reading<'_>, order: u64) -> anyhow::Result<()> {
-        if reading.met {
+    /// Whether the backup stands in the export: the last record of a chain is there, and of no chain another in its place. Of the other chains, one may have ended before the export
+    /// begins, and another go on behind its end.
+    fn met(&self, reading: &Reading) -> anyhow::Result<()> {
+        for chain in reading.chains.values() {
+            let order = chain.head.place;
+            if let Some(at) = chain.other {
+                bail!(
+                    "{}: record {order} of the vault is another than the backup has: a copy of the vault, or one that was restored, went on by itself, and the backup and the \
+                     export are of two of them",
+                    self.place(at)
+                );
+            }
+            let is_late = chain.first.is_some_and(|first| first > order.saturating_add(1));
+            ensure!(!is_late, "{}", begins_late(chain.first.unwrap_or(0), order));
+        }
+        if reading.chains.values().any(|chain| chain.met) {
             return Ok(());
         }
-        if let Some(at) = reading.other {
-            bail!(
-                "{}: record {order} of the vault is another than the backup has: a copy of the vault, or one that was restored, went on by itself, and the backup and the \
-                 export are of two of them",
-                self.place(at)
-            );
+        let Some(chain) = reading.chains.values().max_by_key(|chain| (chain.first.is_some(), chain.last))
+        else {
+            return Ok(());
+        };
+        let (order, last) = (chain.head.place, chain.last);
+        if let Some(first) = chain.first.filter(|first| *first > order) {
+            bail!("{}", begins_late(first, order));
         }
-        let (first, last) = (reading.first.unwrap_or(0), reading.last.0);
-        ensure!(
-            first <= order,
-            "the export begins with record {first} of the vault, and the backup ends with record {order}: name the files before these too"
-        );
         bail!(
             "the export ends with record {last} of the vault, and the backup with record {order}: it says nothing of what came after the backup; name later files, or leave \
              --trail out"
@@ -156,8 +177,8 @@ impl Export {
         format!("{file}, line {}", at.line)
     }
 
-    /// Refuses what could not be applied and was not accepted.
-    pub(super) fn accepts(&self, applied: &Applied) -> anyhow::Result<()> {
+    /// Refuses what could not be applied and was not accepted, of which `so` says what that means.
+    pub(super) fn accepts(&self, applied: &Applied, so: &str) -> anyhow::Result<()> {
         let is_accepted = |sequence: u64| self.accept_unapplied.contains(&sequence);
         let left: Vec<_> = applied.unapplied.iter().filter(|one| !is_accepted(one.sequence)).collect();
         if left.is_empty() {
@@ -177,47 +198,65 @@ impl Export {
         let more = left.len().saturating_sub(LISTED_MAX);
         let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
         bail!(
-            "nothing was restored, for what the trail says of these cannot be applied; give --accept-unapplied RECORD for each that you will see to yourself before the vault is \
+            "{so}, for what the trail says of these cannot be applied; give --accept-unapplied RECORD for each that you will see to yourself before the vault is \
              served:\n  {}{more}",
             said.join("\n  ")
         )
     }
 }
 
-impl<'a> Reading<'a> {
-    fn new(head: &'a AuditRecord) -> Self {
+impl Reading {
+    fn new(heads: &[AuditRecord]) -> Self {
+        let chain = |head: &AuditRecord| {
+            let head = trail_record(head);
+            let chain = ReadChain { head, first: None, last: 0, met: false, other: None };
+            (chain.head.writer.clone(), chain)
+        };
         Self {
-            head,
-            shown: trail_record(head),
-            first: None,
+            chains: heads.iter().map(chain).collect(),
             last: (0, String::new()),
-            met: false,
-            other: None,
             records: Vec::new(),
             lost: BTreeMap::new(),
         }
     }
 
     fn put(&mut self, at: LinePlace, record: Record) {
-        if NodeId::parse(&record.writer).is_ok_and(|writer| writer == self.head.writer) {
-            self.first = self.first.or(Some(record.place));
-            self.last = (record.place, record.created_at.clone());
-            if record.place == self.head.place {
-                if is_same(&record, &self.shown) {
-                    // What came before it is in the backup.
-                    (self.met, self.other) = (true, None);
-                    self.records.clear();
-                    self.lost.clear();
-                    return;
-                }
-                if !self.met {
-                    self.other = Some(at);
-                }
+        let Some(chain) = self.chains.get_mut(&record.writer) else {
+            // Of a node that began later.
+            return self.since(at, record);
+        };
+        chain.first = chain.first.or(Some(record.place));
+        chain.last = record.place;
+        let in_backup = record.place.cmp(&chain.head.place);
+        if in_backup.is_eq() {
+            if is_same(&record, &chain.head) {
+                // What came before it is in the backup.
+                (chain.met, chain.other) = (true, None);
+                self.forget(&record.writer);
+            } else if !chain.met {
+                chain.other = Some(at);
             }
         }
-        if !self.met {
-            return;
+        if in_backup.is_gt() {
+            return self.since(at, record);
         }
+        if is_restore(&record) {
+            // The vault of the backup is the one that was restored there: what had come before and is not in it is of a vault that is no more.
+            self.records.clear();
+            self.lost.clear();
+        }
+        self.last = (record.place, record.created_at);
+    }
+
+    /// Leaves what was taken for later of a chain.
+    fn forget(&mut self, writer: &str) {
+        self.records.retain(|placed| placed.record.writer != writer);
+        self.lost.retain(|(by, _), _| by != writer);
+    }
+
+    /// A record that the backup has not.
+    fn since(&mut self, at: LinePlace, record: Record) {
+        self.last = (record.place, record.created_at.clone());
         let change = Action::ALL
             .iter()
             .find(|action| action.as_str() == record.action)
@@ -226,10 +265,21 @@ impl<'a> Reading<'a> {
             });
         match change {
             Change::Nothing => {}
-            Change::Lost => *self.lost.entry(record.action).or_default() += 1,
+            Change::Lost => *self.lost.entry((record.writer, record.action)).or_default() += 1,
             change => self.records.push(Placed { at, record, change }),
         }
     }
+}
+
+/// Whether it says that the vault was made of a backup.
+fn is_restore(record: &Record) -> bool {
+    record.action == Action::VaultRestore.as_str()
+}
+
+fn begins_late(first: u64, order: u64) -> String {
+    format!(
+        "the export begins with record {first} of the vault, and the backup ends with record {order}: name the files before these too"
+    )
 }
 
 /// Whether a record of an export is this one, wherever it stands there.

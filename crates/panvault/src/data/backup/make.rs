@@ -8,24 +8,34 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use panvault_directory::Directory;
-use panvault_keys::{BackupKey, Entropy, SystemEntropy};
+use panvault_keys::{BackupKey, Entropy, FileDigest, SystemEntropy};
 use panvault_model::{Id, Timestamp};
 use panvault_store_embedded::{CopyFault, EmbeddedStore};
+use panvault_store_postgres::PostgresStore;
 use panvault_vault::{Permit, Vault, VaultBackup, with_causes};
 
-use crate::data::backup::manifest::Manifest;
+use crate::data::backup::manifest::{BYTES_MAX, Manifest};
 use crate::data::backup::{BINS, Digested, MANIFEST, MANIFEST_NEW, digested, listed};
 use crate::data::header::COPIES;
-use crate::data::{FILE, VIEW};
+use crate::data::{FILE, VIEW, vault_file};
 
 /// Whoever has a vault open, as far as backups are made of it.
 #[derive(Clone)]
 pub(crate) struct Backups {
     pub(crate) vault: Vault,
-    pub(crate) store: Arc<EmbeddedStore>,
-    /// The vault's.
+    pub(crate) rows: BackedUp,
+    /// The vault's, or the node's.
     pub(crate) directory: PathBuf,
     pub(crate) key: BackupKey,
+}
+
+/// Where the rows are that a backup is made of.
+#[derive(Clone)]
+pub(crate) enum BackedUp {
+    /// In the directory: they are copied.
+    View(Arc<EmbeddedStore>),
+    /// In a database, whose own tools copy them.
+    Database(Arc<PostgresStore>),
 }
 
 /// A backup that was made.
@@ -108,13 +118,26 @@ impl Backups {
     async fn fill(&self, into: &Directory, id: Id, now: Timestamp) -> anyhow::Result<(u64, u64)> {
         let from = Directory::open(&self.directory)
             .with_context(|| format!("{} cannot be used", self.directory.display()))?;
+        match &self.rows {
+            BackedUp::View(store) => self.fill_of_view(store, from, into, id, now).await,
+            BackedUp::Database(store) => self.fill_of_database(store, from, into, id, now).await,
+        }
+    }
+
+    async fn fill_of_view(
+        &self,
+        store: &EmbeddedStore,
+        from: Directory,
+        into: &Directory,
+        id: Id,
+        now: Timestamp,
+    ) -> anyhow::Result<(u64, u64)> {
         let before = Before::of(&from)?;
-        let copied = self.store.view_copy(into).await.map_err(|fault| match fault {
+        let copied = store.view_copy(into).await.map_err(|fault| match fault {
             CopyFault::Busy => anyhow!("another backup is being made: take this one when that is done"),
             fault => anyhow!(with_causes(&fault)),
         })?;
-        let (into, vault) = (into.again()?, self.vault.clone());
-        let key = self.key.clone();
+        let (into, backups) = (into.again()?, self.clone());
         let work = move || {
             let copy = |name: &'static str| {
                 let copied = part_copy(&from, &into, name);
@@ -131,31 +154,90 @@ impl Backups {
             parts.push(copy(FILE)?);
             let view = digested(&into, VIEW, &mut |_| Ok(()));
             parts.push((VIEW, view.with_context(|| format!("{VIEW} of the copy cannot be read"))?));
-            let bytes = parts.iter().map(|(_, part)| part.bytes).sum();
-            let manifest = Manifest {
-                id,
-                vault: vault.id(),
-                mode: vault.mode(),
-                made_at: now,
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                order: copied.sequence,
-                parts,
-            };
-            // All of it is durable before it is a backup.
-            into.sync().context("the copy cannot be flushed")?;
-            let encoded = manifest.encode(&key)?;
-            let written = into.create(MANIFEST_NEW).and_then(|mut file| {
-                file.write_all(&encoded)?;
-                file.sync_all()
-            });
-            written.with_context(|| format!("{MANIFEST} cannot be written"))?;
-            into.rename(MANIFEST_NEW, MANIFEST)?;
-            into.sync().with_context(|| format!("{MANIFEST} cannot be flushed"))?;
-            anyhow::Ok((copied.sequence, bytes))
+            backups.finish(&into, Manifest { order: copied.sequence, ..backups.manifest(id, now, parts) })
         };
         tokio::task::spawn_blocking(work).await.context("the thread that copied has ended")?
     }
+
+    /// Nothing of the rows: how far each chain has come, which tells whether what the database's tools copy from now on has all that there is now.
+    async fn fill_of_database(
+        &self,
+        store: &PostgresStore,
+        from: Directory,
+        into: &Directory,
+        id: Id,
+        now: Timestamp,
+    ) -> anyhow::Result<(u64, u64)> {
+        let database = store.database();
+        let unread = || format!("the database at {} cannot be read", database.url());
+        let read = async || {
+            let row = database.vault_read().await.with_context(unread)?;
+            row.with_context(|| format!("the database at {} holds no vault", database.url()))
+        };
+        let before = read().await?;
+        let mut chains = store.chain_marks().await.with_context(unread)?;
+        chains.sort_unstable_by_key(|mark| mark.writer);
+        let row = read().await?;
+        // What a later header says is in no backup that names an earlier one.
+        ensure!(row.header == before.header, "{KEYS_CHANGED}");
+        let file = vault_file(self.vault.id(), self.vault.mode(), row.created_at)?;
+        let (into, backups) = (into.again()?, self.clone());
+        let work = move || {
+            let write = |name: &'static str, bytes: &[u8]| {
+                let written = part_write(&into, name, bytes);
+                Ok::<_, anyhow::Error>((name, written.with_context(|| format!("{name} cannot be written"))?))
+            };
+            let mut parts = Vec::new();
+            if from.entry(BINS)?.is_some() {
+                let copied = part_copy(&from, &into, BINS);
+                parts.push((BINS, copied.with_context(|| format!("{BINS} cannot be copied"))?));
+            }
+            for (name, copy) in COPIES.into_iter().zip(&row.header) {
+                parts.push(write(name, copy)?);
+            }
+            parts.push(write(FILE, file.as_bytes())?);
+            let order = chains.iter().map(|mark| mark.place).sum();
+            let manifest = backups.manifest(id, now, parts);
+            backups.finish(&into, Manifest { order, chains: Some(chains), ..manifest })
+        };
+        tokio::task::spawn_blocking(work).await.context("the thread that wrote has ended")?
+    }
+
+    fn manifest(&self, id: Id, now: Timestamp, parts: Vec<(&'static str, Digested)>) -> Manifest {
+        Manifest {
+            id,
+            vault: self.vault.id(),
+            mode: self.vault.mode(),
+            made_at: now,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            order: 0,
+            chains: None,
+            parts,
+        }
+    }
+
+    /// Writes the manifest, which makes what is there a backup.
+    fn finish(&self, into: &Directory, manifest: Manifest) -> anyhow::Result<(u64, u64)> {
+        // All of it is durable before it is a backup.
+        into.sync().context("the copy cannot be flushed")?;
+        let encoded = manifest.encode(&self.key)?;
+        ensure!(
+            encoded.len() as u64 <= BYTES_MAX,
+            "the vault has had more nodes than a manifest can name: {}",
+            manifest.chains.map_or(0, |chains| chains.len())
+        );
+        let written = into.create(MANIFEST_NEW).and_then(|mut file| {
+            file.write_all(&encoded)?;
+            file.sync_all()
+        });
+        written.with_context(|| format!("{MANIFEST} cannot be written"))?;
+        into.rename(MANIFEST_NEW, MANIFEST)?;
+        into.sync().with_context(|| format!("{MANIFEST} cannot be flushed"))?;
+        Ok((manifest.order, manifest.parts.iter().map(|(_, part)| part.bytes).sum()))
+    }
 }
+
+const KEYS_CHANGED: &str = "the keys of the vault were changed meanwhile: take the backup again";
 
 /// What is copied beside the view, as it was before that: it belongs to the view if it is the same behind it.
 struct Before {
@@ -177,10 +259,7 @@ impl Before {
     /// Refuses copies of what was changed meanwhile.
     fn is_unchanged(&self, parts: &[(&'static str, Digested)]) -> anyhow::Result<()> {
         let of = |name: &str| parts.iter().find(|(part, _)| *part == name).map(|(_, part)| part.sha256);
-        ensure!(
-            COPIES.map(of) == self.header.map(Some),
-            "the keys of the vault were changed meanwhile: take the backup again"
-        );
+        ensure!(COPIES.map(of) == self.header.map(Some), "{KEYS_CHANGED}");
         // The trail of the copy tells of the table before.
         ensure!(
             of(BINS) == self.bins,
@@ -196,6 +275,16 @@ pub(super) fn part_copy(from: &Directory, into: &Directory, name: &str) -> io::R
     let copied = digested(from, name, &mut |part| file.write_all(part))?;
     file.sync_all()?;
     Ok(copied)
+}
+
+/// Writes a file, durably.
+fn part_write(into: &Directory, name: &str, bytes: &[u8]) -> io::Result<Digested> {
+    let mut file = into.create(name)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    let mut digest = FileDigest::default();
+    digest.update(bytes);
+    Ok(Digested { bytes: bytes.len() as u64, sha256: digest.finish() })
 }
 
 /// A time as the name of a backup begins with it: 20261127T201834Z.

@@ -3,7 +3,8 @@ use std::io::Read;
 use anyhow::{Context, bail, ensure};
 use panvault_directory::Directory;
 use panvault_keys::BackupKey;
-use panvault_model::{Id, Tag, Timestamp, VaultId};
+use panvault_model::{Id, NodeId, Tag, Timestamp, VaultId};
+use panvault_store_postgres::ChainMark;
 use panvault_vault::Mode;
 use serde::{Deserialize, Serialize};
 
@@ -11,8 +12,8 @@ use crate::data::backup::{Digested, MANIFEST, PARTS};
 use crate::data::{mode_name, mode_parse};
 
 const FORMAT: u32 = 1;
-/// Bytes of a manifest at most: far more than it has.
-const BYTES_MAX: u64 = 64 << 10;
+/// Bytes of a manifest at most: one of a database has some hundred for each node that ever began.
+pub(super) const BYTES_MAX: u64 = 4 << 20;
 
 /// What belongs to a backup.
 pub(crate) struct Manifest {
@@ -23,8 +24,10 @@ pub(crate) struct Manifest {
     pub(crate) made_at: Timestamp,
     /// Which program made it.
     pub(crate) version: String,
-    /// The last durable step that it has: the place of the last record of its trail.
+    /// The last durable step that it has: the place of the last record of its trail; where nodes share the vault, how many records they have written.
     pub(crate) order: u64,
+    /// Of a vault in a database how far the chain of each node had come, in the order of their ids; `None` of a vault in its directory.
+    pub(crate) chains: Option<Vec<ChainMark>>,
     /// In the order of their names.
     pub(super) parts: Vec<(&'static str, Digested)>,
 }
@@ -40,6 +43,9 @@ struct Written {
     made_at: String,
     version: String,
     order: u64,
+    /// Writer, place and tag of each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chains: Option<Vec<String>>,
     parts: Vec<WrittenPart>,
     /// Over all the rest, without this member.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,6 +103,7 @@ impl Manifest {
             made_at: self.made_at.to_string(),
             version: self.version.clone(),
             order: self.order,
+            chains: self.chains.as_ref().map(|marks| marks.iter().map(mark_text).collect()),
             parts: parts.collect(),
             tag: None,
         }
@@ -155,6 +162,18 @@ fn read(written: &Written) -> Option<ReadManifest> {
         }
         parts.push((name, Digested { bytes: part.bytes, sha256: unhex(&part.sha256)? }));
     }
+    let chains = match &written.chains {
+        Some(texts) => Some(texts.iter().map(|text| mark_parse(text)).collect::<Option<Vec<_>>>()?),
+        None => None,
+    };
+    if chains
+        .iter()
+        .flatten()
+        .zip(chains.iter().flatten().skip(1))
+        .any(|(one, next)| one.writer >= next.writer)
+    {
+        return None;
+    }
     let manifest = Manifest {
         id: Id::parse(&written.backup).ok()?,
         vault: VaultId::parse(&written.vault).ok()?,
@@ -162,9 +181,24 @@ fn read(written: &Written) -> Option<ReadManifest> {
         made_at: Id::parse(&written.backup).ok()?.made_at(),
         version: written.version.clone(),
         order: written.order,
+        chains,
         parts,
     };
     Some(ReadManifest { manifest, tagged, tag: Tag { key, bytes: unhex(&bytes)? } })
+}
+
+fn mark_text(mark: &ChainMark) -> String {
+    format!("{} {} {}", mark.writer, mark.place, hex::encode(mark.tag))
+}
+
+fn mark_parse(text: &str) -> Option<ChainMark> {
+    let mut words = text.split(' ');
+    let mark = ChainMark {
+        writer: NodeId::parse(words.next()?).ok()?,
+        place: words.next()?.parse().ok()?,
+        tag: unhex(words.next()?)?,
+    };
+    words.next().is_none().then_some(mark)
 }
 
 /// For people too, and for nobody who would have to sort members.

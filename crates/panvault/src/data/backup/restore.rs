@@ -9,7 +9,7 @@ use panvault_keys::Slot;
 use panvault_store_embedded::EmbeddedStore;
 use panvault_vault::{Clock, SystemClock, restore_note};
 
-use crate::data::backup::apply::{Applied, apply};
+use crate::data::backup::apply::{Applied, Ended, apply};
 use crate::data::backup::export::{Export, Since};
 use crate::data::backup::make::part_copy;
 use crate::data::backup::verify::{Verified, verify};
@@ -47,21 +47,20 @@ pub(crate) async fn restore(
     let store = &settings.store;
     EmbeddedStore::create_from_copy(making.path(), directory.vault, chain(&keys).as_ref(), store)?;
     let kept = EmbeddedStore::open(making.path(), directory.vault, chain(&keys), store.clone())?;
-    drop(keys);
     // Before the vault is opened, which may write too: no record is between the backup and this one.
-    restore_note(&kept, SystemClock::start().now().wall, verified.manifest.id).await?;
-    drop(kept);
+    restore_note(&kept, &keys, SystemClock::start().now().wall, verified.manifest.id).await?;
+    drop((keys, kept));
     let open = when_free(async || directory.open_by(slot, settings).await).await;
     let open = open.context("the backup was copied, and does not open")?;
     let applied = match &since {
-        Some(since) => Some(apply(&open, since).await),
+        Some(since) => Some(apply(&open, since, &Ended::default()).await),
         None => None,
     };
     open.vault.close().await?;
     drop(open);
     let applied = applied.transpose()?;
     if let (Some(export), Some(applied)) = (export, &applied) {
-        export.accepts(applied)?;
+        export.accepts(applied, "nothing was restored")?;
     }
     let making = making.keep();
     fs::rename(&making, path)

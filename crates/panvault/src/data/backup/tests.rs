@@ -84,7 +84,7 @@ impl Trial {
 
     fn try_backup(&self, destination: &Path) -> anyhow::Result<Made> {
         self.with(async |open| {
-            let backups = open.backups(&self.vault()).unwrap();
+            let backups = open.backups(&self.vault());
             backups.make(&open.operator().unwrap().permit().unwrap(), destination).await
         })
     }
@@ -305,7 +305,7 @@ fn a_backup_that_fails_leaves_nothing_and_the_vault_goes_on() {
     let trial = Trial::new();
     let bins = trial.vault().join(BINS);
     let (failed, after) = trial.with(async |open| {
-        let backups = open.backups(&trial.vault()).unwrap();
+        let backups = open.backups(&trial.vault());
         let permit = open.operator().unwrap().permit().unwrap();
         symlink("elsewhere", &bins).unwrap();
         let failed = backups.make(&permit, &trial.destination()).await.err().unwrap();

@@ -56,9 +56,12 @@ pub(crate) async fn to_directory(
     let is_marked = match &there {
         VaultState::Here => false,
         VaultState::Moved(moved_to) if moved_to == to => true,
-        VaultState::Moved(_) | VaultState::Arriving(_) => bail!(there.refusal(&url).unwrap_or_default()),
+        VaultState::Moved(_) | VaultState::Arriving(_) | VaultState::Restoring(_) => {
+            bail!(there.refusal(&url).unwrap_or_default())
+        }
     };
-    let node = NodeDirectory { path: directory.to_owned(), known: None, shared: shared.clone() };
+    let node =
+        NodeDirectory { path: directory.to_owned(), known: None, shared: shared.clone(), restoring: None };
     node.private()?;
     let open = || node.header(&database, &row, mode, slot_key_file);
     let (header, verifying, further) = (open()?, open()?.keys, open()?.keys);

@@ -152,7 +152,7 @@ impl Arrival<'_> {
         match &state {
             VaultState::Arriving(_) => {}
             VaultState::Here if is_marked => {}
-            VaultState::Here => bail!(
+            VaultState::Here | VaultState::Restoring(_) => bail!(
                 "the database at {url} holds this vault already, and {directory} was not moved there: one of the two is an older copy. See which is served, \
                  and never serve the other"
             ),
@@ -220,7 +220,7 @@ impl Arrival<'_> {
 }
 
 /// Says what the vault of a database is from now on, in the row that has this version. Gives the next.
-pub(super) async fn replace(
+pub(in crate::data) async fn replace(
     database: &Database,
     mode: &str,
     version: u32,
@@ -235,7 +235,7 @@ pub(super) async fn replace(
         Ok(next)
     } else {
         Err(anyhow!(
-            "the row about the vault in the database at {} was changed by somebody else meanwhile: another panvault move runs, or a node wrote its \
+            "the row about the vault in the database at {} was changed by somebody else meanwhile: another panvault move or restore runs, or a node wrote its \
              keys anew; run the command again",
             database.url()
         ))

@@ -1,11 +1,11 @@
-//! What says that a vault is on its way, or has gone: in a directory a file, in a database a word behind the mode of the vault.
+//! What says that a vault is on its way, or has gone, or is being restored: in a directory a file, in a database a word behind the mode of the vault.
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use panvault_directory::Directory;
-use panvault_model::VaultId;
+use panvault_model::{Id, VaultId};
 use panvault_vault::Mode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -135,10 +135,13 @@ pub(in crate::data) enum VaultState {
     Arriving(String),
     /// It was moved from there to here.
     Moved(String),
+    /// It was put back there, and is made fit to be served, of this backup.
+    Restoring(Id),
 }
 
 const ARRIVING: &str = "arriving";
 const GONE: &str = "moved";
+const RESTORING: &str = "restoring";
 
 impl VaultState {
     /// Reads what [`VaultState::text`] wrote.
@@ -151,6 +154,7 @@ impl VaultState {
             None => Self::Here,
             Some((ARRIVING, state)) => Self::Arriving(state.to_owned()),
             Some((GONE, to)) => Self::Moved(to.to_owned()),
+            Some((RESTORING, backup)) => Self::Restoring(Id::parse(backup).ok()?),
             Some(_) => return None,
         };
         Some((mode_parse(mode)?, state))
@@ -163,6 +167,7 @@ impl VaultState {
             Self::Here => mode.to_owned(),
             Self::Arriving(state) => format!("{mode} {ARRIVING} {state}"),
             Self::Moved(to) => format!("{mode} {GONE} {to}"),
+            Self::Restoring(backup) => format!("{mode} {RESTORING} {backup}"),
         }
     }
 
@@ -179,6 +184,10 @@ impl VaultState {
                  are served would both pay. To go back, move it from there into an empty database, with panvault move",
                 plain(to)
             )),
+            Self::Restoring(backup) => Some(format!(
+                "the vault in the database at {url} is being restored from backup {backup}, or was, when that was interrupted or refused; run the same panvault restore again, \
+                 which finishes it"
+            )),
         }
     }
 }
@@ -193,6 +202,7 @@ mod tests {
             VaultState::Here,
             VaultState::Arriving("0a1b".to_owned()),
             VaultState::Moved("/srv/a vault".to_owned()),
+            VaultState::Restoring(Id::from_bytes([7; 12])),
         ] {
             for mode in [Mode::Test, Mode::Live] {
                 assert_eq!(VaultState::parse(&state.text(mode)), Some((mode, state.clone())));
@@ -200,7 +210,9 @@ mod tests {
         }
         assert_eq!(VaultState::Here.text(Mode::Live), "live");
         assert_eq!(VaultState::Arriving("7".to_owned()).text(Mode::Test), "test arriving 7");
-        for wrong in ["", "Test", "test ", "test arriving", "test going x", "other moved x"] {
+        for wrong in
+            ["", "Test", "test ", "test arriving", "test going x", "other moved x", "test restoring x"]
+        {
             assert_eq!(VaultState::parse(wrong), None, "{wrong}");
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use panvault_keys::{Header, Slot, VaultKeys};
-use panvault_model::VaultId;
+use panvault_model::{Id, VaultId};
 use panvault_store_postgres::{
     Applied, ConnectError, Database, MigrateError, Password, PostgresSettings, PostgresUrl, SchemaState,
     VaultRow,
@@ -77,13 +77,27 @@ async fn vault_row(database: &Database) -> anyhow::Result<VaultRow> {
     database.vault_read().await.with_context(unread)?.with_context(|| none(database))
 }
 
-/// The same of a vault that is there, and its mode. One that was moved away, or is not whole, is refused.
-pub(super) async fn vault_here(database: &Database) -> anyhow::Result<(VaultRow, Mode)> {
-    let (row, url) = (vault_row(database).await?, database.url().to_string());
+/// The same with its mode, and what is said of it.
+pub(in crate::data) async fn vault_state(
+    database: &Database,
+) -> anyhow::Result<(VaultRow, Mode, VaultState)> {
+    let row = vault_row(database).await?;
     let (mode, state) = VaultState::parse(&row.mode).with_context(|| {
-        format!("the row about the vault in the database at {url} is not what panvault wrote")
+        format!("the row about the vault in the database at {} is not what panvault wrote", database.url())
     })?;
-    match state.refusal(&url) {
+    Ok((row, mode, state))
+}
+
+/// The same of a vault that is there. One that was moved away, is not whole, or is being restored by another than `restoring`, is refused.
+pub(super) async fn vault_here(
+    database: &Database,
+    restoring: Option<Id>,
+) -> anyhow::Result<(VaultRow, Mode)> {
+    let (row, mode, state) = vault_state(database).await?;
+    if restoring.is_some_and(|backup| state == VaultState::Restoring(backup)) {
+        return Ok((row, mode));
+    }
+    match state.refusal(&database.url().to_string()) {
         Some(refusal) => bail!(refusal),
         None => Ok((row, mode)),
     }
@@ -150,7 +164,7 @@ impl NodeDirectory {
     /// The database and the row about the vault in it. One that is elsewhere by now, or not whole, is refused.
     pub(super) async fn reach(&self, list_time: Duration) -> anyhow::Result<(Database, VaultRow, Mode)> {
         let database = reach(&self.shared, list_time).await?;
-        let (row, mode) = vault_here(&database).await?;
+        let (row, mode) = vault_here(&database, self.restoring).await?;
         Ok((database, row, mode))
     }
 

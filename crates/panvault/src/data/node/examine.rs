@@ -1,5 +1,6 @@
 //! What a doctor finds of a node. Nothing is changed.
 
+mod latest;
 mod presence;
 mod rows;
 
@@ -9,14 +10,18 @@ use std::sync::Arc;
 
 use panvault_keys::VaultKeys;
 use panvault_model::{ProcessorId, VaultId};
-use panvault_store::{DocumentKind, DocumentRow, Store, Table};
+use panvault_store::audit_start::AuditStart;
+use panvault_store::{AuditRecord, DocumentKind, DocumentRow, Store, Table};
 use panvault_store_postgres::{Database, PostgresStore};
-use panvault_vault::{Mode, RowVerifier, SystemClock, documents_differ, processor_types, trail_examine_each};
+use panvault_vault::{
+    Mode, RowVerifier, SystemClock, VaultError, documents_differ, processor_types, trail_examine_each,
+};
 
 use crate::config::Cvvs;
 use crate::data::header::{CopyFault, OpenHeader};
 use crate::data::node::NodeDirectory;
 use crate::data::node::database::unsecured;
+use crate::data::node::examine::latest::{Latest, Suspects};
 use crate::data::node::examine::presence::{Candidates, Presence};
 use crate::data::node::examine::rows::{Rows, RowsExamined, named};
 use crate::data::node::open::cvv_server;
@@ -27,6 +32,7 @@ use crate::data::{Unattended, chain};
 const READ_TIME: Duration = Duration::from_secs(10);
 /// Objects that are listed by name; the rest are counted.
 const LISTED_MAX: usize = 20;
+const TOO_MANY: &str = "more rows than can be named are not as the audit trail tells of them";
 /// Objects that are looked up at a time.
 const LOOKED_UP: usize = 512;
 
@@ -106,15 +112,58 @@ impl NodeDirectory {
         let opened = || Ok(header()?.keys);
         let looking = Looking { store: &store, keys: &keys, opened: &opened };
         match RowVerifier::open(opened()?, &documents) {
-            Ok(verifier) => looking.look(verifier, at, examined).await?,
-            Err(error) => {
-                let error = anyhow::Error::from(error);
-                examined.documents.push(format!("documents or keys do not verify: {error:#}"));
+            Ok(verifier) => {
+                let (rows, trail) = looking.look(verifier, at, None).await?;
+                (examined.rows, examined.trail) = (Some(rows), trail);
             }
+            Err(error) => examined.documents.push(unverified(error)),
         }
         examined.keys = Some(keys);
         Ok(())
     }
+}
+
+fn unverified(error: VaultError) -> String {
+    format!("documents or keys do not verify: {:#}", anyhow::Error::from(error))
+}
+
+/// A database that nobody writes to, and what it is looked at with.
+pub(in crate::data) struct AtRest<'a> {
+    pub(in crate::data) store: &'a PostgresStore,
+    /// Opens the keys: they are not copied.
+    pub(in crate::data) keys: &'a (dyn Fn() -> anyhow::Result<VaultKeys> + Sync),
+}
+
+impl AtRest<'_> {
+    /// Looks at all that is in it, and hands out each record of its trail: what is wrong, and how many rows there are of each kind. Beside what a doctor finds of a
+    /// database that is served, rows of before are found in the place of those of now.
+    pub(in crate::data) async fn examined(
+        &self,
+        at: &mut (dyn FnMut(u64) + Send),
+        each: &mut (dyn FnMut(&AuditRecord) + Send),
+    ) -> anyhow::Result<(Vec<String>, Vec<(&'static str, u64)>)> {
+        let keys = (self.keys)()?;
+        let documents = self.store.document_read_all().await?;
+        let mut findings = documents_differ(&keys, &documents);
+        let verifier = match RowVerifier::open((self.keys)()?, &documents) {
+            Ok(verifier) => verifier,
+            Err(error) => {
+                findings.push(unverified(error));
+                return Ok((findings, Vec::new()));
+            }
+        };
+        let looking = Looking { store: self.store, keys: &keys, opened: self.keys };
+        let (rows, trail) = looking.look(verifier, at, Some(Rest { latest: Latest::new(), each })).await?;
+        findings.extend(trail);
+        findings.extend(rows.findings);
+        Ok((findings, rows.counts))
+    }
+}
+
+/// What is looked at beside, where nobody writes.
+struct Rest<'a> {
+    latest: Latest,
+    each: &'a mut (dyn FnMut(&AuditRecord) + Send),
 }
 
 /// What rows and trail are looked at with.
@@ -125,36 +174,97 @@ struct Looking<'a> {
 }
 
 impl Looking<'_> {
-    /// All rows, then the trail: whatever was deleted before its row was read is told of in it.
+    /// All rows, then the trail: whatever was deleted before its row was read is told of in it. What is wrong with the trail comes apart.
     async fn look(
         &self,
         verifier: RowVerifier,
         at: &mut (dyn FnMut(u64) + Send),
-        examined: &mut NodeExamined,
-    ) -> anyhow::Result<()> {
+        mut rest: Option<Rest<'_>>,
+    ) -> anyhow::Result<(RowsExamined, Vec<String>)> {
         let now = self.store.database().clock().await?;
         let mut presence = Presence::new(chain(self.keys), now);
         let rows = Rows { store: self.store, keys: self.opened, at };
-        let mut found = rows.examine(verifier, &mut presence).await?;
-        let trail = trail_examine_each(self.store, self.keys, &mut |record| presence.record(record)).await?;
+        let latest = rest.as_mut().map(|rest| &mut rest.latest);
+        let mut found = rows.examine(verifier, &mut presence, latest).await?;
+        let trail = trail_examine_each(self.store, self.keys, &mut |record| {
+            presence.record(record);
+            if let Some(rest) = &mut rest {
+                rest.latest.record(&record.note);
+                (rest.each)(record);
+            }
+        })
+        .await?;
+        let has_all = trail.told == AuditStart::default();
         presence.retired(trail.told);
         // A trail that is not whole says nothing of what it lacks.
         if trail.findings.is_empty() {
             found.findings.extend(self.not_as_told(&presence).await?);
+            // Where records are kept no longer, the rest does not tell of all changes.
+            if let Some(Rest { latest, .. }) = rest
+                && has_all
+            {
+                found.findings.extend(self.not_the_last(latest).await?);
+            }
         }
-        examined.trail = trail.findings;
-        examined.rows = Some(found);
-        Ok(())
+        Ok((found, trail.findings))
+    }
+
+    /// Rows that are not the last of their versions, by name where that can be told.
+    async fn not_the_last(&self, mut latest: Latest) -> anyhow::Result<Vec<String>> {
+        if latest.has_deleted() {
+            trail_examine_each(self.store, self.keys, &mut |record| latest.without_deleted(&record.note))
+                .await?;
+        }
+        let (mut found, differ) = (latest.counted(), latest.differ());
+        if differ.is_empty() {
+            return Ok(found);
+        }
+        let (mut suspects, mut are_all) = (Suspects::new(), true);
+        trail_examine_each(self.store, self.keys, &mut |record| {
+            are_all &= latest.suspect(&differ, &record.note, &mut suspects);
+        })
+        .await?;
+        if !are_all {
+            found.push(TOO_MANY.to_owned());
+            return Ok(found);
+        }
+        let (mut named_rows, mut count) = (Vec::new(), 0);
+        for table in Table::ALL {
+            let keys: Vec<_> =
+                suspects.keys().filter(|(of, _)| *of == table).map(|(_, key)| key.clone()).collect();
+            for keys in keys.chunks(LOOKED_UP) {
+                for read in self.store.rows_of(table, keys).await? {
+                    let Ok(row) = &read.row else { continue };
+                    let changes = suspects.get(&(table, read.key.clone())).copied().unwrap_or(0);
+                    if u64::from(row.version()) == changes {
+                        continue;
+                    }
+                    count += 1;
+                    if named_rows.len() < LISTED_MAX {
+                        named_rows.push(format!(
+                            "{} is not as it was last: it has version {}, and the audit trail tells of {changes}",
+                            named(table, &read.key),
+                            row.version()
+                        ));
+                    }
+                }
+            }
+        }
+        let rest = count - named_rows.len();
+        found.extend(named_rows);
+        if rest > 0 {
+            found.push(format!("and {rest} further rows that are not as they were last"));
+        }
+        Ok(found)
     }
 
     /// Objects that are not there and were not deleted, or are there again, by name. What was deleted while this ran is so only once.
     async fn not_as_told(&self, presence: &Presence) -> anyhow::Result<Vec<String>> {
         let differ = presence.differ();
-        let too_many = "more rows than can be named are not as the audit trail tells of them";
         let mut first = self.wrong_of(presence.young()).await?;
         if !differ.is_empty() {
             let Some(settled) = self.candidates(presence, &differ).await? else {
-                return Ok(vec![too_many.to_owned()]);
+                return Ok(vec![TOO_MANY.to_owned()]);
             };
             first.extend(self.wrong_of(&settled).await?);
         }
@@ -162,7 +272,7 @@ impl Looking<'_> {
             return Ok(presence.unnamed(core::iter::empty()));
         }
         let Some(second) = self.candidates(presence, &differ).await? else {
-            return Ok(vec![too_many.to_owned()]);
+            return Ok(vec![TOO_MANY.to_owned()]);
         };
         let mut wrong: Vec<_> =
             self.wrong_of(&second).await?.into_iter().filter(|was| first.contains(was)).collect();

@@ -145,7 +145,7 @@ impl NodeDirectory {
         };
         let (vault, bins, descriptions) = opening.open(settings).await?;
         // Whoever moves the vault away marks it as moved and then looks who has written. This node has by now: either it is seen, or it sees the mark.
-        if let Err(moved) = vault_here(&database).await {
+        if let Err(moved) = vault_here(&database, self.restoring).await {
             drop(vault.close().await);
             return Err(moved);
         }

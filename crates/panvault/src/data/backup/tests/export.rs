@@ -261,7 +261,7 @@ fn an_export_that_the_backup_does_not_stand_in_is_refused() {
     let copy = trial.directory.path().join("copy");
     runtime().block_on(restore(&made.path, &copy, &trial.slot(), &trial.settings(), None)).map(drop).unwrap();
     let theirs = trial.with_vault(&copy, async |open| {
-        let backups = open.backups(&copy).unwrap();
+        let backups = open.backups(&copy);
         backups.make(&open.operator().unwrap().permit().unwrap(), &trial.destination()).await.unwrap()
     });
     export.accept_older = Some(theirs.id);

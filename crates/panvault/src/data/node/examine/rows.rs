@@ -9,6 +9,7 @@ use panvault_store::{Row, RowKey, Store, Table};
 use panvault_store_postgres::{ExaminedRow, PostgresStore, key_bytes};
 use panvault_vault::RowVerifier;
 
+use crate::data::node::examine::latest::Latest;
 use crate::data::node::examine::presence::Presence;
 
 /// Rows that are held at a time.
@@ -33,11 +34,12 @@ pub(super) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Every row but documents. `presence`: which of those that the trail tells of are there.
+    /// Every row but documents. `presence`: which of those that the trail tells of are there; `latest`: whether they are the last of their versions, where nobody writes.
     pub(super) async fn examine(
         self,
         mut verifier: RowVerifier,
         presence: &mut Presence,
+        mut latest: Option<&mut Latest>,
     ) -> anyhow::Result<RowsExamined> {
         let mut examined = RowsExamined::default();
         let mut done = 0;
@@ -49,6 +51,9 @@ impl Rows<'_> {
                 after.clone_from(&last.key);
                 count += page.len() as u64;
                 page.iter().for_each(|read| presence.row(table, &read.key));
+                if let Some(latest) = latest.as_deref_mut() {
+                    page.iter().filter_map(|read| read.row.as_ref().ok()).for_each(|row| latest.row(row));
+                }
                 let suspects = self.wrong_of(&verifier, &page).await?;
                 if !suspects.is_empty() {
                     // By the documents of now: what they are of may have been made since.
