@@ -5,6 +5,7 @@ pub(super) mod database;
 mod examine;
 mod make;
 mod open;
+mod put_back;
 mod trail;
 
 use std::fs::{self, DirBuilder};
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use panvault_directory::Directory;
 use panvault_keys::{KeyFile, OperatorKey};
-use panvault_model::{Id, NodeId, VaultId};
+use panvault_model::{Id, NodeId, Timestamp, VaultId};
 use panvault_store_embedded::lock;
 use panvault_vault::Mode;
 use serde::{Deserialize, Serialize};
@@ -50,6 +51,20 @@ struct NodeFile {
     /// The node that was last served from this directory; nothing before the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     node: Option<String>,
+    /// How many records that has written, at least.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    records: Option<u64>,
+    /// The backup of which the vault was made last, and when, as of when this was last served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restored: Option<String>,
+}
+
+/// What a directory says of the node that was last served from it.
+#[derive(Clone, Copy, Default)]
+struct LastServed {
+    node: Option<NodeId>,
+    records: u64,
+    restored: Option<(Id, Timestamp)>,
 }
 
 /// A node of a vault that is in a database.
@@ -90,21 +105,23 @@ impl NodeDirectory {
         let known = known(&self.path)?;
         self.is_of(known, vault, mode)?;
         if known.is_none() {
-            write(&directory, vault, mode, None).with_context(|| format!("{shown} cannot be written to"))?;
+            write(&directory, vault, mode, LastServed::default())
+                .with_context(|| format!("{shown} cannot be written to"))?;
         }
         Ok(directory)
     }
 
     /// The node that was served from the directory before, which has ended: its lock is `held` here.
-    fn predecessor(&self, _held: &Directory) -> anyhow::Result<Option<NodeId>> {
-        let file = read(&self.path)?;
-        Ok(file.and_then(|file| file.node).and_then(|node| NodeId::parse(&node).ok()))
-    }
-
-    /// Notes which node is served from it.
-    fn served(&self, held: &Directory, vault: VaultId, mode: Mode, node: NodeId) -> anyhow::Result<()> {
-        write(held, vault, mode, Some(node))
-            .with_context(|| format!("{} cannot be written to", self.path.display()))
+    fn last_served(&self, _held: &Directory) -> anyhow::Result<LastServed> {
+        let Some(file) = read(&self.path)? else { return Ok(LastServed::default()) };
+        Ok(LastServed {
+            node: file.node.and_then(|node| NodeId::parse(&node).ok()),
+            records: file.records.unwrap_or(0),
+            restored: file.restored.and_then(|restored| {
+                let (backup, at) = restored.split_once(' ')?;
+                Some((Id::parse(backup).ok()?, Timestamp::parse(at).ok()?))
+            }),
+        })
     }
 
     /// Refuses the vault of the database where the directory is known to be of a node of another.
@@ -226,12 +243,15 @@ fn read(path: &Path) -> anyhow::Result<Option<NodeFile>> {
     Ok(Some(found.with_context(|| not_ours(path))?))
 }
 
-fn write(directory: &Directory, vault: VaultId, mode: Mode, node: Option<NodeId>) -> anyhow::Result<()> {
+fn write(directory: &Directory, vault: VaultId, mode: Mode, last: LastServed) -> anyhow::Result<()> {
+    let LastServed { node, records, restored } = last;
     let file = NodeFile {
         format: FORMAT,
         vault: vault.to_string(),
         mode: mode_name(mode).to_owned(),
         node: node.map(|node| node.to_string()),
+        records: (records > 0).then_some(records),
+        restored: restored.map(|(backup, at)| format!("{backup} {at}")),
     };
     let text = format!(
         "# Of which vault this is a node. Written by panvault, which asks the database again at every start.\n{}",

@@ -233,6 +233,7 @@ fn a_vault_in_a_database_is_there_again_with_a_dump_a_backup_and_a_slot() {
     assert!(restored.out.contains("What was done after that is not in it"), "{}", restored.out);
     let report = trial.doctor(&database);
     assert_eq!(report["healthy"], json!(true), "{report}");
+    // A directory of before is told by the trail that this was a restore, and serves.
     let node = trial.serve(&database, "vault", &[]);
     for card in &before {
         node.make("/v1/transaction", &trial.payment(card));
@@ -371,6 +372,10 @@ fn what_has_ended_since_the_dump_ends_in_the_database_that_was_put_back() {
     let key = text(&keys["keys"][0], "public_key");
     let (backup, id) = (text(&made, "path"), text(&made, "backup"));
     let beside = ["--trail", path(&export), "--key", &key];
+    // As if nothing had happened, nobody serves it from a directory that knows better.
+    let words = trial.words(&["serve", "--listen", "127.0.0.1:0"], &database, "vault");
+    let refused = run_refused(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert!(refused.contains("is older than it was") && refused.contains("panvault restore"), "{refused}");
     let refused = trial.restore(&backup, &database, &beside);
     assert!(refused.err.contains(&format!("give --accept-older {id}")), "{}", refused.err);
     let accepted = [&beside[..], &["--accept-older", &id, "--json"]].concat();

@@ -21,6 +21,7 @@ use crate::data::chain;
 use crate::data::header::{self, COPIES, Copies, OpenHeader};
 use crate::data::node::NodeDirectory;
 use crate::data::node::database::{READ_TIME, unsecured, vault_here};
+use crate::data::node::put_back::Serving;
 use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, UNNAMED, memory_cvvs, node_make, when_free};
 
 /// Time between two tries to write down a header.
@@ -126,6 +127,8 @@ impl NodeDirectory {
         let store = PostgresStore::open(database.clone(), chain(&keys), node).await;
         let store = store.with_context(|| format!("the database at {} cannot be read", database.url()))?;
         let store = Arc::new(store);
+        let last = self.last_served(&held)?;
+        let restored = self.is_not_put_back(&store, last).await?;
         let cvvs = match &self.shared.cvvs {
             Cvvs::InProcess => memory_cvvs(&clock, settings),
             Cvvs::Server(server) => cvv_server(server, row.vault, settings.cvvs_held_max).await?,
@@ -134,7 +137,7 @@ impl NodeDirectory {
         let opening = Opening {
             path: &self.path,
             node,
-            predecessor: self.predecessor(&held)?,
+            predecessor: last.node,
             clock,
             store: Arc::clone(&store) as Arc<dyn Store>,
             cvvs,
@@ -151,7 +154,9 @@ impl NodeDirectory {
         }
         // One that did not begin is nobody's predecessor, and a command is none.
         if settings.serves() {
-            self.served(&held, row.vault, mode, node)?;
+            let serving = Serving::new(held.again()?, row.vault, mode, node, restored);
+            serving.note(0).with_context(|| format!("{} cannot be written to", self.path.display()))?;
+            tokio::spawn(serving.follow(vault.header_subscribe(), Arc::downgrade(&store)));
         }
         mend(&database, &row, &copies).await;
         tokio::spawn(header_follow(vault.header_subscribe(), database, self.path.clone()));

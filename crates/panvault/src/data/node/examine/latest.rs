@@ -255,6 +255,7 @@ impl Told {
             | Action::CustomerReseal
             | Action::VaultBackup
             | Action::VaultRestore
+            | Action::AuditRetire
             | Action::AuditVerify
             | Action::TrailCheckpoint
             | Action::HeaderChange
