@@ -144,6 +144,16 @@ impl Contents {
     }
 }
 
+/// The same file with the tag that the key makes now; [`FileFault::Tag`] where it does not bear the tag that it has.
+pub fn retagged(file: &[u8], key: &dyn TagKey) -> Result<Vec<u8>, FileFault> {
+    Contents::decode(file, key)?;
+    let tagged = file.len().checked_sub(TAG_BYTES).and_then(|len| file.get(..len)).ok_or(FileFault::Tag)?;
+    let (mut out, tag) = (tagged.to_vec(), key.make(tagged));
+    out.extend_from_slice(&tag.key.to_be_bytes());
+    out.extend_from_slice(&tag.bytes);
+    Ok(out)
+}
+
 impl Facts {
     fn encode(self, out: &mut Vec<u8>) {
         // 0 is nothing.

@@ -145,6 +145,10 @@ impl BinTable for Table {
         self.about.version
     }
 
+    fn tag_key(&self) -> Option<u16> {
+        Some(self.tag.key)
+    }
+
     fn status(&self) -> BinStatus {
         BinStatus {
             version: self.about.version,

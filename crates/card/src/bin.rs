@@ -16,6 +16,11 @@ pub trait BinTable: Send + Sync {
     /// Version of the table; 0 for one that knows nothing.
     fn version(&self) -> u32;
 
+    /// Version of the vault's key that tagged the file that it came out of, where it came out of one.
+    fn tag_key(&self) -> Option<u16> {
+        None
+    }
+
     /// How the table is doing.
     fn status(&self) -> BinStatus {
         BinStatus { version: self.version(), rows: 0, imported_at: None }

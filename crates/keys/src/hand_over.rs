@@ -81,6 +81,12 @@ impl HandOver {
         self.keys.iter().map(|key| key.described)
     }
 
+    /// Version of the key that is active for a purpose.
+    pub fn active(&self, purpose: VaultPurpose) -> Option<u16> {
+        let is_it = |key: &VaultKeyDescription| key.purpose == purpose && key.state == KeyState::Active;
+        self.keys().find(is_it).map(|key| key.version)
+    }
+
     /// Whether there is something in it that a node may not have yet.
     pub fn hands(&self) -> bool {
         !self.operator.is_none() || self.keys.iter().any(|key| !key.wrapped.is_none())
@@ -129,7 +135,8 @@ impl HandOver {
         &self.keys
     }
 
-    pub(crate) const fn head_key(&self) -> u16 {
+    /// Version of the key for the head that what is handed over is under.
+    pub const fn head_key(&self) -> u16 {
         self.head_key
     }
 

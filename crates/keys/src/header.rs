@@ -323,7 +323,16 @@ impl Header {
             let key = self.keys.iter().find(is_it).filter(|key| key.state == KeyState::PreActive);
             key.map(|key| key.unwrap(&wrapping, &context)).transpose()
         };
-        HandOver::make(self.vault, self.version, root, keys.hand(), keys.descriptions(), new, entropy)
+        let (head_key, hand) = keys.hand();
+        HandOver::make(
+            self.vault,
+            self.version,
+            root,
+            (head_key, hand.as_ref()),
+            keys.descriptions(),
+            new,
+            entropy,
+        )
     }
 
     /// Takes the slots of the header before, with this root key behind them.

@@ -12,9 +12,6 @@ pub const HEADER_KEYS_MAX: usize = 256;
 /// Versions of one purpose that are not destroyed, at most.
 pub const PURPOSE_VERSIONS_MAX: usize = 4;
 
-/// Versions of one purpose that one process has had, at most: of more it is told when it starts again.
-pub const PURPOSE_VERSIONS_SEEN_MAX: usize = 16;
-
 /// Slots in a header at most.
 pub const HEADER_SLOTS_MAX: usize = 16;
 

@@ -116,7 +116,7 @@ impl OrganisationKey {
             wrapping,
             wrapped: Wrapped::NONE,
         };
-        made.wrapped = Wrapped::make(key, &made.associated(keys.vault()), entropy)?;
+        made.wrapped = Wrapped::make(&key, &made.associated(keys.vault()), entropy)?;
         Ok(made)
     }
 
@@ -140,9 +140,9 @@ impl OrganisationKey {
     /// The same key, wrapped with the key that wraps new ones. [`KeysError::KeyDamaged`] where it does not open as what it is.
     pub fn rewrap(self, keys: &VaultKeys, entropy: &dyn Entropy) -> Result<Self, KeysError> {
         let (before, (wrapping, key)) = (keys.wrappings(), keys.wrapping());
-        let unwrapped = self.unwrap(before.of(self.wrapping), keys.vault())?;
+        let unwrapped = self.unwrap(before.of(self.wrapping).as_deref(), keys.vault())?;
         let mut rewrapped = Self { wrapping, wrapped: Wrapped::NONE, ..self };
-        rewrapped.wrapped = Wrapped::wrap(key, &rewrapped.associated(keys.vault()), unwrapped, entropy)?;
+        rewrapped.wrapped = Wrapped::wrap(&key, &rewrapped.associated(keys.vault()), unwrapped, entropy)?;
         Ok(rewrapped)
     }
 
@@ -267,7 +267,7 @@ mod tests {
     }
 
     fn unwrap(key: &OrganisationKey, keys: &VaultKeys) -> Result<Zeroizing<[u8; KEY_BYTES]>, KeysError> {
-        key.unwrap(keys.wrapping_of(key.wrapping), keys.vault())
+        key.unwrap(keys.wrapping_of(key.wrapping).as_deref(), keys.vault())
     }
 
     #[test]

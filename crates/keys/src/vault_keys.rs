@@ -1,5 +1,5 @@
 use core::num::NonZeroU32;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
@@ -32,6 +32,7 @@ pub(crate) use versions::Versions;
 pub struct VaultKeys {
     vault: VaultId,
     header_version: AtomicU32,
+    others_use: AtomicBool,
     /// `None` where the header has changed and what came of its root key was not handed over.
     operator: RwLock<Option<Arc<OperatorKey>>>,
     descriptions: RwLock<Vec<VaultKeyDescription>>,
@@ -52,7 +53,11 @@ pub struct BinsKey(Arc<Versions<hmac::Key>>);
 
 /// The key under which manifests of a vault's backups are tagged. It may outlive the others, and is cheap to clone.
 #[derive(Clone)]
-pub struct BackupKey(Arc<Versions<hmac::Key>>);
+pub struct BackupKey {
+    keys: Arc<Versions<hmac::Key>>,
+    /// The one that tags, where a backup was begun with it.
+    version: Option<u16>,
+}
 
 /// The key under which rows are tagged, to hold rows against their tags with. It may outlive the others, and is cheap to clone.
 #[derive(Clone)]
@@ -62,9 +67,9 @@ pub struct RowTagKey {
 }
 
 /// One version of the key that makes digests of requests that may be repeated.
-pub struct DigestKey<'a> {
+pub struct DigestKey {
     version: u16,
-    key: &'a hmac::Key,
+    key: Arc<hmac::Key>,
 }
 
 /// What a tag is over, before the bytes. Kinds of rows have the numbers of `panvault-vault`, beside these.
@@ -86,6 +91,7 @@ impl VaultKeys {
         Ok(Self {
             vault,
             header_version: AtomicU32::new(header_version),
+            others_use: AtomicBool::new(false),
             operator: RwLock::new(Some(Arc::new(operator))),
             descriptions: RwLock::default(),
             document: Arc::new(mac(VaultPurpose::DocumentTag)?),
@@ -145,20 +151,20 @@ impl VaultKeys {
     /// is, and so is what an earlier header said. [`KeysError::HeaderOlder`] when there is a key that is neither here nor handed over, for
     /// every other node was believed to have it: nothing is taken up then, and only a new start finds it.
     pub fn take(&self, handed: &HandOver) -> Result<(), KeysError> {
-        let hand = self.head.of(handed.head_key()).map(HeadKey::hand);
+        let hand = self.head.of(handed.head_key()).map(|key| key.hand());
         let mut new = Vec::new();
         for key in handed.handed() {
             let VaultKeyDescription { purpose, version, state, .. } = key.described;
             if state == KeyState::Destroyed || self.knows(purpose, version) {
                 continue;
             }
-            let bytes = match hand {
+            let bytes = match &hand {
                 Some(hand) => handed.key(key, hand, self.vault)?,
                 None => None,
             };
             new.push((purpose, version, bytes.ok_or(KeysError::HeaderOlder)?));
         }
-        let operator = match hand {
+        let operator = match &hand {
             Some(hand) => handed.operator(hand, self.vault)?,
             None => None,
         };
@@ -206,6 +212,7 @@ impl VaultKeys {
             VaultPurpose::Wrapping => self.wrapping.add(version, Xaes::new(key)?),
             VaultPurpose::TrailCheckpoint => self.checkpoint.add(version, CheckpointKey::new(key)?),
         }
+        Ok(())
     }
 
     fn state(&self, purpose: VaultPurpose, version: u16, state: KeyState) {
@@ -223,7 +230,7 @@ impl VaultKeys {
     }
 
     /// What wraps what nodes are handed, and the version of the key for the head that it comes of.
-    pub(crate) fn hand(&self) -> (u16, &Xaes) {
+    pub(crate) fn hand(&self) -> (u16, Arc<Xaes>) {
         let (version, key) = self.head.active();
         (version, key.hand())
     }
@@ -234,12 +241,12 @@ impl VaultKeys {
     }
 
     /// The key that signs checkpoints of the audit trail, and its version.
-    pub fn checkpoint_key(&self) -> (u16, &CheckpointKey) {
+    pub fn checkpoint_key(&self) -> (u16, Arc<CheckpointKey>) {
         self.checkpoint.active()
     }
 
     /// Every key that signs them, or did and is not destroyed, the newest first.
-    pub fn checkpoint_keys(&self) -> impl Iterator<Item = (u16, &CheckpointKey)> {
+    pub fn checkpoint_keys(&self) -> impl Iterator<Item = (u16, Arc<CheckpointKey>)> {
         self.checkpoint.all()
     }
 
@@ -255,13 +262,13 @@ impl VaultKeys {
 
     /// The key that tags manifests of backups: that of documents.
     pub fn backups(&self) -> BackupKey {
-        BackupKey(Arc::clone(&self.document))
+        BackupKey { keys: Arc::clone(&self.document), version: None }
     }
 
     /// What is stored of a new API key, HMAC-SHA-256 over its text, and the version of the key that made it.
     pub fn api_key_hash(&self, key: &ApiKey) -> (u16, [u8; 32]) {
         let (version, active) = self.api_key.active();
-        (version, api_key_hash(active, key))
+        (version, api_key_hash(&active, key))
     }
 
     /// Version of the key that hashes API keys.
@@ -271,17 +278,17 @@ impl VaultKeys {
 
     /// What may be stored of an API key, under each key that is not destroyed, the active one first.
     pub fn api_key_hashes(&self, key: &ApiKey) -> impl Iterator<Item = (u16, [u8; 32])> {
-        self.api_key.all().map(move |(version, hashing)| (version, api_key_hash(hashing, key)))
+        self.api_key.all().map(move |(version, hashing)| (version, api_key_hash(&hashing, key)))
     }
 
     /// The key that makes digests of requests that may be repeated.
-    pub fn digest_key(&self) -> DigestKey<'_> {
+    pub fn digest_key(&self) -> DigestKey {
         let (version, key) = self.idempotency.active();
         DigestKey { version, key }
     }
 
     /// The others that are not destroyed, the newest first: what those before it made may still be there, and another node may use the next already.
-    pub fn other_digest_keys(&self) -> impl Iterator<Item = DigestKey<'_>> {
+    pub fn other_digest_keys(&self) -> impl Iterator<Item = DigestKey> {
         self.idempotency.all().skip(1).map(|(version, key)| DigestKey { version, key })
     }
 
@@ -300,6 +307,11 @@ impl VaultKeys {
         self.row_tag.row_tag_matches(kind, clear, tag)
     }
 
+    /// Version of the key that tags documents.
+    pub fn document_tag_version(&self) -> u16 {
+        self.document.active().0
+    }
+
     /// Tag of a document, as that of a row, under the key for documents.
     pub fn document_tag(&self, kind: u8, clear: &[u8]) -> Tag {
         tag_make(&self.document, &[&[kind], clear])
@@ -308,6 +320,21 @@ impl VaultKeys {
     /// Whether a document bears its tag; takes the same time whatever the answer.
     pub fn document_tag_matches(&self, kind: u8, clear: &[u8], tag: &Tag) -> bool {
         tag_matches(&self.document, &[&[kind], clear], tag)
+    }
+
+    /// Other nodes use these keys, and may have later ones before this one does.
+    pub fn others_use_them(&self) {
+        self.others_use.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a row's tag names a key that another node may have and this one does not.
+    pub fn is_later_row_tag(&self, tag: &Tag) -> bool {
+        self.others_use.load(Ordering::Relaxed) && self.row_tag.keys.is_later(tag.key)
+    }
+
+    /// The same of a document's tag.
+    pub fn is_later_document_tag(&self, tag: &Tag) -> bool {
+        self.others_use.load(Ordering::Relaxed) && self.document.is_later(tag.key)
     }
 
     /// Tag of a sealed card: over all that its seal is bound to and the sealed bytes. Who holds a row against it needs not open it.
@@ -331,7 +358,7 @@ impl VaultKeys {
         component: &[u8; 32],
     ) -> Result<Vec<(u16, CvvKey)>, KeysError> {
         let derived = self.cvv_cache.all().map(|(version, key)| {
-            let mut context = hmac::Context::with_key(key);
+            let mut context = hmac::Context::with_key(&key);
             context.update(b"cvv-cache/1");
             context.update(component);
             let key = zeroize::Zeroizing::new(digest(&context.sign()));
@@ -346,7 +373,7 @@ impl VaultKeys {
     }
 
     /// The key that wraps new keys of organisations, and its version.
-    pub(crate) fn wrapping(&self) -> (u16, &Xaes) {
+    pub(crate) fn wrapping(&self) -> (u16, Arc<Xaes>) {
         self.wrapping.active()
     }
 
@@ -357,7 +384,7 @@ impl VaultKeys {
 
     /// The key that wrapped a key of an organisation.
     #[cfg(test)]
-    pub(crate) fn wrapping_of(&self, version: u16) -> Option<&Xaes> {
+    pub(crate) fn wrapping_of(&self, version: u16) -> Option<Arc<Xaes>> {
         self.wrapping.of(version)
     }
 }
@@ -374,15 +401,15 @@ fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 16] {
 
 fn tag_make(keys: &Versions<hmac::Key>, parts: &[&[u8]]) -> Tag {
     let (version, key) = keys.active();
-    Tag { key: version, bytes: mac(key, parts) }
+    Tag { key: version, bytes: mac(&key, parts) }
 }
 
 /// A tag that names a key which does not exist, or no longer, matches nothing.
 fn tag_matches(keys: &Versions<hmac::Key>, parts: &[&[u8]], tag: &Tag) -> bool {
-    keys.of(tag.key).is_some_and(|key| mac(key, parts).ct_eq(&tag.bytes).into())
+    keys.of(tag.key).is_some_and(|key| mac(&key, parts).ct_eq(&tag.bytes).into())
 }
 
-impl DigestKey<'_> {
+impl DigestKey {
     /// Which version it is; goes into the record beside the digests.
     pub const fn version(&self) -> u16 {
         self.version
@@ -391,7 +418,7 @@ impl DigestKey<'_> {
     /// HMAC-SHA-256 over the parts, each with its length (8 bytes) before it.
     pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
         residue::hashed(|| {
-            let mut context = hmac::Context::with_key(self.key);
+            let mut context = hmac::Context::with_key(&self.key);
             for part in parts {
                 context.update(&(part.len() as u64).to_be_bytes());
                 context.update(part);
@@ -420,9 +447,15 @@ impl RowTagKey {
 }
 
 impl BinsKey {
+    /// Version of the key that tags new tables: the last there is. Who imports one knows of a header only, and not which of its keys is active by now.
+    pub fn version(&self) -> u16 {
+        self.0.newest().0
+    }
+
     /// Tag of the file of a table of issuers, which begins with its format: the first 128 bits of HMAC-SHA-256 over its kind and bytes.
     pub fn tag(&self, file: &[u8]) -> Tag {
-        tag_make(&self.0, &[&[TAG_BINS], file])
+        let (version, key) = self.0.newest();
+        Tag { key: version, bytes: mac(&key, &[&[TAG_BINS], file]) }
     }
 
     /// Whether the file of a table bears its tag; takes the same time whatever the answer.
@@ -432,14 +465,22 @@ impl BinsKey {
 }
 
 impl BackupKey {
-    /// Tag of a manifest: the first 128 bits of HMAC-SHA-256 over its kind and bytes.
-    pub fn tag(&self, manifest: &[u8]) -> Tag {
-        tag_make(&self.0, &[&[TAG_BACKUP], manifest])
+    /// For a backup that is begun now: it is tagged with the key of now, which is in the header that is copied, whichever is active when it is done.
+    #[must_use]
+    pub fn begun(&self) -> Self {
+        Self { keys: Arc::clone(&self.keys), version: Some(self.keys.active().0) }
+    }
+
+    /// Tag of a manifest: the first 128 bits of HMAC-SHA-256 over its kind and bytes. [`KeysError::KeyDestroyed`] when the key is gone with which the backup was begun.
+    pub fn tag(&self, manifest: &[u8]) -> Result<Tag, KeysError> {
+        let version = self.version.unwrap_or_else(|| self.keys.active().0);
+        let key = self.keys.of(version).ok_or(KeysError::KeyDestroyed)?;
+        Ok(Tag { key: version, bytes: mac(&key, &[&[TAG_BACKUP], manifest]) })
     }
 
     /// Whether a manifest bears its tag; takes the same time whatever the answer.
     pub fn tag_matches(&self, manifest: &[u8], tag: &Tag) -> bool {
-        tag_matches(&self.0, &[&[TAG_BACKUP], manifest], tag)
+        tag_matches(&self.keys, &[&[TAG_BACKUP], manifest], tag)
     }
 }
 

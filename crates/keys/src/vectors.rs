@@ -127,7 +127,7 @@ fn the_vectors_are_made_again() {
     let (fingerprint, _) = ring.fingerprint(OURS, CardKind::Card, b"4111111111111111").unwrap();
     let (hash_key, hash) = keys.api_key_hash(&ApiKey::parse(API_KEY).unwrap());
     let digest = keys.digest_key().digest(&[b"ab", b"c"]);
-    let head = keys.head_seal(5, &[6; HEAD_BYTES], &entropy).unwrap();
+    let head = keys.head_seal(1, 5, &[6; HEAD_BYTES], &entropy).unwrap();
     let lines = [
         format!("header {}", hex::encode(header.encode())),
         format!("rewrapped {}", hex::encode(rewrapped.encode())),

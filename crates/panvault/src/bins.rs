@@ -47,6 +47,11 @@ impl VaultTags {
     pub(crate) fn new(keys: &VaultKeys) -> Self {
         Self(keys.bins())
     }
+
+    /// Version of the key that tags what is written now.
+    pub(crate) fn version(&self) -> u16 {
+        self.0.version()
+    }
 }
 
 impl TagKey for VaultTags {

@@ -483,6 +483,11 @@ async fn missed(app: &App, counter: u32, refusal: Refusal) -> Missed {
             let what = "has just seen what another changed; try again";
             Missed::MovedOn(Refusal::with(ErrorCode::Busy, "node", what))
         }
+        // It was away while that key was handed over, and is to be started again; the log says so.
+        Err(_) if is_later => {
+            let what = "does not have a key yet that another node has; try again";
+            Missed::MovedOn(Refusal::with(ErrorCode::Busy, "node", what))
+        }
         Err(error) => Missed::Not(error.into()),
     }
 }

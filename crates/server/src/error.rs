@@ -314,6 +314,7 @@ impl From<VaultError> for Refusal {
             VaultError::Store(StoreFault::Busy) => ErrorCode::Busy,
             VaultError::Store(StoreFault::Damaged { .. } | StoreFault::Read(_))
             | VaultError::Tampered(_)
+            | VaultError::TaggedLater(_)
             | VaultError::Keys(_)
             | VaultError::Row(_) => {
                 return Self { fault: Some(Box::new(error)), ..Self::new(ErrorCode::Internal) };

@@ -66,6 +66,7 @@ impl HeadChanges {
                 | Action::VaultKeyActivate
                 | Action::VaultKeyDestroy
                 | Action::KeyRewrap
+                | Action::DocumentRetag
         );
         let comes_with_the_first = matches!(
             note.action,

@@ -60,7 +60,8 @@ impl Export {
         }
         let mut written = batch.lines().to_vec();
         let (_, key) = self.keys.checkpoint_keys().nth(age).unwrap();
-        let (lines, at) = batch.sign(&Signer { vault: self.vault, key, statements }, AT.to_owned()).unwrap();
+        let (lines, at) =
+            batch.sign(&Signer { vault: self.vault, key: &key, statements }, AT.to_owned()).unwrap();
         written.extend(lines);
         self.at = at;
         self.lines.extend(written.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec));
@@ -288,7 +289,7 @@ fn two_vaults_and_two_trails_of_one_are_told_apart() {
 fn a_key_vouches_for_the_next_and_for_nothing_after() {
     let mut export = Export::new(keys(2));
     let all: Vec<_> = export.keys.checkpoint_keys().collect();
-    let [(_, third), (_, second), (_, first)] = all[..] else { panic!("three keys") };
+    let [(_, third), (_, second), (_, first)] = &all[..] else { panic!("three keys") };
     let statement = |version, key: &panvault_keys::CheckpointKey, by| {
         KeyStatement::sign(VAULT, version, &key.public(), AT.to_owned(), by).unwrap()
     };
@@ -385,7 +386,7 @@ fn lines_and_batches_are_bounded() {
     assert_eq!(export.read(&lines).unwrap_err().1, Fault::NoCheckpoint);
     let (_, key) = export.keys.checkpoint_key();
     let nothing = Batch::new(Position::default());
-    assert!(nothing.sign(&Signer { vault: VAULT, key, statements: &[] }, AT.to_owned()).is_err());
+    assert!(nothing.sign(&Signer { vault: VAULT, key: &key, statements: &[] }, AT.to_owned()).is_err());
 }
 
 /// What says the same in other bytes is no line, and neither is what has members of its own.

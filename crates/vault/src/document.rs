@@ -16,7 +16,7 @@ pub(crate) use change::DocumentChange;
 pub(crate) use documents::KnownKey;
 pub use examine::{documents_differ, processor_types};
 pub(crate) use follow::{DocumentsSeen, follow_often};
-pub(crate) use head::{HEAD_ID, HEAD_ROW};
+pub(crate) use head::{HEAD_ID, HEAD_ROW, Stamp};
 pub use header::HeaderPlace;
 pub(crate) use list::Listed;
 pub use make::DocumentPlan;

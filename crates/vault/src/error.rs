@@ -102,6 +102,9 @@ pub enum VaultError {
     /// A stored row is not what was written.
     #[error("{0} was changed from outside")]
     Tampered(RowKey),
+    /// A stored row has a tag of a key that is later than those of this node: another node has that, unless somebody changed the row.
+    #[error("{0} has a tag of a later key than there is here")]
+    TaggedLater(RowKey),
     /// A key operation failed.
     #[error("a key operation failed")]
     Keys(#[source] KeysError),
@@ -178,15 +181,15 @@ pub fn with_causes(error: &dyn Error) -> String {
 }
 
 impl VaultError {
-    /// Whether something was sealed with a key that this node does not have yet.
+    /// Whether something was sealed or tagged with a key that this node does not have yet.
     pub const fn is_of_later_key(&self) -> bool {
-        matches!(self, Self::Keys(KeysError::KeyLater))
+        matches!(self, Self::Keys(KeysError::KeyLater) | Self::TaggedLater(_))
     }
 
     /// The row that is not what was written, where one is known.
     pub const fn row(&self) -> Option<RowKey> {
         match self {
-            Self::Tampered(row) => Some(*row),
+            Self::Tampered(row) | Self::TaggedLater(row) => Some(*row),
             Self::Store(_)
             | Self::Keys(_)
             | Self::Row(_)

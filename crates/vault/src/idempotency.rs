@@ -121,7 +121,7 @@ impl Idempotency {
 }
 
 impl Digests {
-    fn new(keyed: &DigestKey<'_>, scope: &[&[u8]], body: &[u8]) -> Self {
+    fn new(keyed: &DigestKey, scope: &[&[u8]], body: &[u8]) -> Self {
         let digest = keyed.digest(scope);
         let [head @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = digest;
         let body = keyed.digest(&[&digest, body]);

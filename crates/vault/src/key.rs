@@ -10,6 +10,7 @@ mod ending;
 mod list;
 mod reseal;
 mod retag;
+mod retag_documents;
 mod rotate;
 mod rotation;
 mod sweep;

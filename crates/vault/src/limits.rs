@@ -368,6 +368,9 @@ pub const ROTATION_PAGE_ROWS: usize = 500;
 /// Of these, those that are opened, sealed and written at a time; also how many are held against their tags before others have their turn.
 pub const ROTATION_CHUNK_ROWS: usize = 16;
 
+/// Milliseconds for which is waited until the table of issuers has another tag.
+pub const BINS_RETAG_MILLIS: u64 = 10_000;
+
 /// Rows that are given another tag in one step.
 pub const RETAG_ROWS: usize = 64;
 

@@ -2,20 +2,20 @@
 
 use panvault_keys::VaultKeys;
 use panvault_store::{
-    ApiKeyUseRow, CardCvvRow, CardRow, CheckoutRow, CustomerRow, DeliveryRow, HistoryRow, IdempotencyRow,
-    NodeRow, RefundRow, Row, TransactionRow,
+    ApiKeyUseRow, CardCvvRow, CardRow, CheckoutRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow,
+    IdempotencyRow, NodeRow, RefundRow, Row, TransactionRow,
 };
 
 use crate::error::VaultError;
 use crate::seal;
 
-/// The version of the key that made the tag of a row, as the row names it; `None` of a document, whose tag another key makes.
-pub(crate) fn tag_key(row: &Row) -> Option<u16> {
+/// The version of the key that made the tag of a row, as the row names it: of the key for documents, or of that for all other rows.
+pub(crate) fn tag_key(row: &Row) -> u16 {
     let tag = match row {
         Row::Card(row) => row.tag,
         Row::Transaction(row) => row.tag,
         Row::History(row) => row.tag,
-        Row::Document(_) => return None,
+        Row::Document(row) => row.tag,
         Row::Idempotency(row) => row.tag,
         Row::CardCvv(row) => row.tag,
         Row::Node(row) => row.tag,
@@ -25,7 +25,7 @@ pub(crate) fn tag_key(row: &Row) -> Option<u16> {
         Row::Delivery(row) => row.tag,
         Row::Checkout(row) => row.tag,
     };
-    Some(tag.key)
+    tag.key
 }
 
 /// Whether a row bears its tag. Nothing is opened. [`VaultError::Tampered`] where it does not.
@@ -47,15 +47,14 @@ pub(crate) fn verify(row: &Row, keys: &VaultKeys) -> Result<(), VaultError> {
 }
 
 /// The same row with the tag that the key of now makes. To be called of one that bears its tag: what somebody changed would be believed from then on.
-/// `None` of a document.
-pub(crate) fn retagged(row: &Row, keys: &VaultKeys) -> Option<Row> {
-    Some(match row {
+pub(crate) fn retagged(row: &Row, keys: &VaultKeys) -> Row {
+    match row {
         Row::Card(row) => CardRow { tag: seal::card_tag(row, keys), ..row.as_ref().clone() }.into(),
         Row::Transaction(row) => {
             TransactionRow { tag: seal::transaction_tag(keys, row), ..row.as_ref().clone() }.into()
         }
         Row::History(row) => HistoryRow { tag: seal::history_tag(keys, row), ..row.as_ref().clone() }.into(),
-        Row::Document(_) => return None,
+        Row::Document(row) => document_retagged(row, keys).into(),
         Row::Idempotency(row) => {
             IdempotencyRow { tag: seal::idempotency_tag(keys, row), ..row.as_ref().clone() }.into()
         }
@@ -74,5 +73,10 @@ pub(crate) fn retagged(row: &Row, keys: &VaultKeys) -> Option<Row> {
         Row::Checkout(row) => {
             CheckoutRow { tag: seal::checkout_tag(keys, row), ..row.as_ref().clone() }.into()
         }
-    })
+    }
+}
+
+/// The same of a document.
+pub(crate) fn document_retagged(row: &DocumentRow, keys: &VaultKeys) -> DocumentRow {
+    DocumentRow { tag: seal::document_tag(keys, row), ..row.clone() }
 }

@@ -85,7 +85,7 @@ pub(crate) fn card_verify(
     row.encode_clear(&mut clear);
     row.encode_tagged_only(&mut clear);
     let place = tagged_place(row, organisation, keys.vault(), &clear);
-    agree(keys.card_tag_matches(&place, &row.sealed, &row.tag), RowKey::Card(row.id))
+    row_agrees(keys, keys.card_tag_matches(&place, &row.sealed, &row.tag), &row.tag, RowKey::Card(row.id))
 }
 
 /// Whether a card is as it was sealed, for the organisation that its row names.
@@ -233,7 +233,7 @@ pub(crate) fn customer_verify(
 ) -> Result<(), VaultError> {
     let tagged = customer_tagged(row);
     let place = customer_tagged_place(row, organisation, keys.vault(), &tagged);
-    agree(keys.card_tag_matches(&place, &row.sealed, &row.tag), RowKey::Customer(row.id))
+    row_agrees(keys, keys.card_tag_matches(&place, &row.sealed, &row.tag), &row.tag, RowKey::Customer(row.id))
 }
 
 /// Whether a customer is as it was sealed, for the organisation that its row names.
@@ -333,7 +333,7 @@ pub(crate) fn transaction_tag(keys: &VaultKeys, row: &TransactionRow) -> Tag {
 }
 
 pub(crate) fn transaction_verify(keys: &VaultKeys, row: &TransactionRow) -> Result<(), VaultError> {
-    agree(transaction_is_ours(row, keys.row_tags()), RowKey::Transaction(row.id))
+    row_agrees(keys, transaction_is_ours(row, keys.row_tags()), &row.tag, RowKey::Transaction(row.id))
 }
 
 /// Whether a transaction is as it was written.
@@ -353,7 +353,7 @@ pub(crate) fn history_verify(keys: &VaultKeys, row: &HistoryRow) -> Result<(), V
     let mut clear = Vec::with_capacity(128);
     row.encode_clear(&mut clear);
     let matches = keys.row_tag_matches(TAG_HISTORY, &clear, &row.tag);
-    agree(matches, RowKey::History(row.transaction, row.version))
+    row_agrees(keys, matches, &row.tag, RowKey::History(row.transaction, row.version))
 }
 
 pub(crate) fn refund_tag(keys: &VaultKeys, row: &RefundRow) -> Tag {
@@ -363,7 +363,7 @@ pub(crate) fn refund_tag(keys: &VaultKeys, row: &RefundRow) -> Tag {
 }
 
 pub(crate) fn refund_verify(keys: &VaultKeys, row: &RefundRow) -> Result<(), VaultError> {
-    agree(refund_is_ours(row, keys.row_tags()), RowKey::Refund(row.id))
+    row_agrees(keys, refund_is_ours(row, keys.row_tags()), &row.tag, RowKey::Refund(row.id))
 }
 
 /// Whether a refund is as it was written.
@@ -387,7 +387,7 @@ pub(crate) fn delivery_tag(keys: &VaultKeys, row: &DeliveryRow) -> Tag {
 }
 
 pub(crate) fn delivery_verify(keys: &VaultKeys, row: &DeliveryRow) -> Result<(), VaultError> {
-    agree(delivery_is_ours(row, keys.row_tags()), RowKey::Delivery(row.id))
+    row_agrees(keys, delivery_is_ours(row, keys.row_tags()), &row.tag, RowKey::Delivery(row.id))
 }
 
 /// Whether a checkout bears the tag that the vault gave it.
@@ -404,7 +404,7 @@ pub(crate) fn checkout_tag(keys: &VaultKeys, row: &CheckoutRow) -> Tag {
 }
 
 pub(crate) fn checkout_verify(keys: &VaultKeys, row: &CheckoutRow) -> Result<(), VaultError> {
-    agree(checkout_is_ours(row, keys.row_tags()), RowKey::Checkout(row.id))
+    row_agrees(keys, checkout_is_ours(row, keys.row_tags()), &row.tag, RowKey::Checkout(row.id))
 }
 
 /// Seals what webhooks of an account are signed with.
@@ -500,7 +500,7 @@ pub(crate) fn document_verify(keys: &VaultKeys, row: &DocumentRow) -> Result<(),
     let mut clear = Vec::with_capacity(256);
     row.encode_clear(&mut clear);
     let matches = keys.document_tag_matches(TAG_DOCUMENT, &clear, &row.tag);
-    agree(matches, RowKey::Document(row.kind, row.id))
+    agree(matches, keys.is_later_document_tag(&row.tag), RowKey::Document(row.kind, row.id))
 }
 
 pub(crate) fn idempotency_tag(keys: &VaultKeys, row: &IdempotencyRow) -> Tag {
@@ -512,7 +512,12 @@ pub(crate) fn idempotency_tag(keys: &VaultKeys, row: &IdempotencyRow) -> Tag {
 pub(crate) fn idempotency_verify(keys: &VaultKeys, row: &IdempotencyRow) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(512);
     row.encode_clear(&mut clear);
-    agree(keys.row_tag_matches(TAG_IDEMPOTENCY, &clear, &row.tag), RowKey::Idempotency(row.key))
+    row_agrees(
+        keys,
+        keys.row_tag_matches(TAG_IDEMPOTENCY, &clear, &row.tag),
+        &row.tag,
+        RowKey::Idempotency(row.key),
+    )
 }
 
 pub(crate) fn card_cvv_tag(keys: &VaultKeys, row: &CardCvvRow) -> Tag {
@@ -526,7 +531,7 @@ pub(crate) fn card_cvv_verify(keys: &VaultKeys, row: &CardCvvRow, card: CardId) 
     let mut clear = Vec::with_capacity(64);
     row.encode_clear(&mut clear);
     let matches = keys.row_tag_matches(TAG_CARD_CVV, &clear, &row.tag);
-    agree(matches && row.card == card, RowKey::CardCvv(card))
+    row_agrees(keys, matches && row.card == card, &row.tag, RowKey::CardCvv(card))
 }
 
 pub(crate) fn node_tag(keys: &VaultKeys, row: &NodeRow) -> Tag {
@@ -538,7 +543,7 @@ pub(crate) fn node_tag(keys: &VaultKeys, row: &NodeRow) -> Tag {
 pub(crate) fn node_verify(keys: &VaultKeys, row: &NodeRow) -> Result<(), VaultError> {
     let mut clear = Vec::with_capacity(32);
     row.encode_clear(&mut clear);
-    agree(keys.row_tag_matches(TAG_NODE, &clear, &row.tag), RowKey::Node(row.id))
+    row_agrees(keys, keys.row_tag_matches(TAG_NODE, &clear, &row.tag), &row.tag, RowKey::Node(row.id))
 }
 
 pub(crate) fn api_key_use_tag(keys: &VaultKeys, row: &ApiKeyUseRow) -> Tag {
@@ -556,9 +561,19 @@ pub(crate) fn api_key_use_verify(
     let mut clear = Vec::with_capacity(32);
     row.encode_clear(&mut clear);
     let matches = keys.row_tag_matches(TAG_API_KEY_USE, &clear, &row.tag) && row.api_key == api_key;
-    agree(matches, RowKey::ApiKeyUse(api_key))
+    row_agrees(keys, matches, &row.tag, RowKey::ApiKeyUse(api_key))
 }
 
-fn agree(matches: bool, row: RowKey) -> Result<(), VaultError> {
-    if matches { Ok(()) } else { Err(VaultError::Tampered(row)) }
+fn row_agrees(keys: &VaultKeys, matches: bool, tag: &Tag, row: RowKey) -> Result<(), VaultError> {
+    agree(matches, keys.is_later_row_tag(tag), row)
+}
+
+/// What names a key that is later than those here was tagged by a node that has it, unless somebody changed it: who asks again when this node has seen what others changed
+/// is told which.
+fn agree(matches: bool, is_later: bool, row: RowKey) -> Result<(), VaultError> {
+    match (matches, is_later) {
+        (true, _) => Ok(()),
+        (false, true) => Err(VaultError::TaggedLater(row)),
+        (false, false) => Err(VaultError::Tampered(row)),
+    }
 }

@@ -205,6 +205,9 @@ impl Vault {
         {
             return Err(VaultError::Tampered(HEAD_ROW));
         }
+        if parts.store.is_shared() {
+            parts.keys.others_use_them();
+        }
         let test_mode = parts.mode == Mode::Test;
         let snapshot = Snapshot::read(rows, &parts.keys, test_mode, None)?;
         let is_sealed = snapshot.head.is_sealed();

@@ -183,7 +183,7 @@ libraries! {
     "foldhash": Users::These(&[STORE, EMBEDDED, VAULT]), NOBODY;
 
     // Waiting, sharing, telling.
-    "arc-swap": Users::These(&[VAULT, SERVER, BINARY]), NOBODY;
+    "arc-swap": Users::These(&[KEYS, VAULT, SERVER, BINARY]), NOBODY;
     "imbl": Users::These(&[KEYS, VAULT]), NOBODY;
     "tokio": Users::These(&[STORE, PROCESSOR, WEBHOOK, VAULT, EMBEDDED, POSTGRES, REDIS, SERVER, BINARY, BENCH, SLOTS, DESTINATION]), Users::Any;
     "tracing": Users::These(&[VAULT, EMBEDDED, POSTGRES, REDIS, SERVER, BINARY]), NOBODY;

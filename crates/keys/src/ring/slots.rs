@@ -106,7 +106,9 @@ impl<K: Usable> Slots<K> {
     /// Unwraps every key that is not destroyed, and keeps none.
     pub(super) fn verify(&self, unwrapping: &Unwrapping) -> Result<(), KeysError> {
         self.slots.iter().filter(|slot| slot.wrapped.state != KeyState::Destroyed).try_for_each(|slot| {
-            slot.wrapped.unwrap(unwrapping.keys.of(slot.wrapped.wrapping), unwrapping.vault).map(drop)
+            slot.wrapped
+                .unwrap(unwrapping.keys.of(slot.wrapped.wrapping).as_deref(), unwrapping.vault)
+                .map(drop)
         })
     }
 }
@@ -123,7 +125,8 @@ impl<K: Usable> Slot<K> {
         if self.wrapped.state == KeyState::Destroyed {
             return Err(KeysError::KeyDestroyed);
         }
-        let key = self.wrapped.unwrap(unwrapping.keys.of(self.wrapped.wrapping), unwrapping.vault)?;
+        let key =
+            self.wrapped.unwrap(unwrapping.keys.of(self.wrapped.wrapping).as_deref(), unwrapping.vault)?;
         let key = Box::new(K::make(&key)?);
         // Of two that unwrap it at once, one is kept; they are the same.
         Ok(self.opened.get_or_init(|| key))

@@ -1,6 +1,8 @@
 //! The head of the documents: a small plaintext that only a vault's own keys open, bound to the vault and to a counter; and the keyed
 //! hash of a row, of which the head holds the exclusive or over all rows.
 
+use std::sync::Arc;
+
 use aws_lc_rs::hmac;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -21,7 +23,7 @@ pub const HEAD_SEALED_BYTES: usize = 1 + 2 + NONCE_BYTES + HEAD_BYTES + TAG_BYTE
 pub(super) struct HeadKey {
     seal: Xaes,
     hash: hmac::Key,
-    hand: Xaes,
+    hand: Arc<Xaes>,
 }
 
 impl HeadKey {
@@ -32,32 +34,33 @@ impl HeadKey {
         Ok(Self {
             seal: Xaes::new(&derived(b"head-seal/1"))?,
             hash: hmac::Key::new(hmac::HMAC_SHA256, derived(b"head-hash/1").as_slice()),
-            hand: Xaes::new(&derived(b"hand-over/1"))?,
+            hand: Arc::new(Xaes::new(&derived(b"hand-over/1"))?),
         })
     }
 }
 
 impl HeadKey {
     /// What wraps what nodes are handed.
-    pub(super) const fn hand(&self) -> &Xaes {
-        &self.hand
+    pub(super) fn hand(&self) -> Arc<Xaes> {
+        Arc::clone(&self.hand)
     }
 }
 
 impl VaultKeys {
-    /// Version of the key that seals the head now.
+    /// Version of the key that seals the first head.
     pub fn head_version(&self) -> u16 {
         self.head.active().0
     }
 
-    /// Seals the head of the documents after so many changes, under the active key.
+    /// Seals the head of the documents after so many changes, under this version of the key.
     pub fn head_seal(
         &self,
+        version: u16,
         counter: u64,
         plaintext: &[u8; HEAD_BYTES],
         entropy: &dyn Entropy,
     ) -> Result<[u8; HEAD_SEALED_BYTES], KeysError> {
-        let (version, key) = self.head.active();
+        let key = self.head.of(version).ok_or(KeysError::KeyUnknown)?;
         let mut nonce = [0; NONCE_BYTES];
         entropy.fill_secret(&mut nonce)?;
         let mut bytes = Zeroizing::new(*plaintext);

@@ -79,7 +79,7 @@ fn the_chain_uses_sha_256() {
 #[test]
 fn a_head_opens_in_its_vault_at_its_moment_only() {
     let (keys, entropy) = (keys(), SystemEntropy::new());
-    let sealed = keys.head_seal(7, &[3; HEAD_BYTES], &entropy).unwrap();
+    let sealed = keys.head_seal(1, 7, &[3; HEAD_BYTES], &entropy).unwrap();
     let open = |keys: &VaultKeys, counter, sealed: &[u8]| {
         let mut plaintext = [0; HEAD_BYTES];
         let opened = keys.head_open(counter, sealed, &mut plaintext);

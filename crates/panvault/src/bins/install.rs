@@ -4,7 +4,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use panvault_bins::Table;
+use panvault_bins::{Table, retagged};
 use panvault_directory::Directory;
 use rustix::fs::{FlockOperation, flock};
 
@@ -71,6 +71,21 @@ impl Replacing {
     pub(crate) fn finish(mut self, table: &[u8]) -> anyhow::Result<()> {
         let written = self.file.write_all(table).and_then(|()| self.file.sync_all());
         written.and_then(|()| self.put(NEW)).with_context(|| self.unwritten())?;
+        self.done = true;
+        Ok(())
+    }
+
+    /// Gives the table in use, or the one before, the tag that the key of now makes, durably; nothing where it has it, is not there or cannot be used.
+    pub(crate) fn retag(mut self, before: bool) -> anyhow::Result<()> {
+        let name = if before { BEFORE } else { FILE };
+        let Some(bytes) = read_at(&self.directory.join(name)).ok().flatten() else { return Ok(()) };
+        let Ok(retagged) = retagged(&bytes, &self.tags) else { return Ok(()) };
+        if retagged == bytes {
+            return Ok(());
+        }
+        let written = self.file.write_all(&retagged).and_then(|()| self.file.sync_all());
+        let written = written.and_then(|()| self.held.rename(NEW, name)).and_then(|()| self.flush());
+        written.with_context(|| self.unwritten())?;
         self.done = true;
         Ok(())
     }

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context;
 use arc_swap::ArcSwap;
 use panvault_bins::{FileFault, Table};
 use panvault_card::{BinStatus, BinTable, NoBinTable};
 use panvault_model::{Id, IssuerFacts};
 use panvault_vault::Vault;
 
-use super::{BinsFault, VaultTags, bytes, open, path};
+use super::{BinsFault, Replacing, VaultTags, bytes, open, path, path_before};
 
 /// Time between two looks at the file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -67,12 +68,28 @@ impl LiveBins {
         live
     }
 
-    /// Follows the file for as long as it is polled.
+    /// Follows the file for as long as it is polled, and the key that tags it.
     pub(crate) async fn follow(self: Arc<Self>, vault: Vault) {
+        // What another key tagged while nobody served the vault is tagged anew too.
+        let (mut tagged_by, mut failed) = (0, 0);
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
+            let version = self.tags.version();
             // What is wrong with it is logged.
-            drop(self.look_again(false).await);
+            let looked = self.look_again(version != tagged_by && tagged_by != 0).await;
+            if version != tagged_by && looked.is_ok() {
+                match self.retag(version).await {
+                    Ok(()) => tagged_by = version,
+                    Err(error) if failed != version => {
+                        failed = version;
+                        let advice = "see who may write to the directory, or import the list again with panvault bin import; the key of before is kept until then";
+                        let path = path(&self.directory);
+                        tracing::warn!(path = %path.display(), error = %format_args!("{error:#}"), advice, "bins.not_retagged");
+                    }
+                    // It was said, and is tried again.
+                    Err(_) => {}
+                }
+            }
             self.note(&vault).await;
         }
     }
@@ -117,6 +134,24 @@ impl LiveBins {
             }
         }
         looked
+    }
+
+    /// Gives the table in use, and the one before it, the tag of the key that tags now, which has this version.
+    async fn retag(self: &Arc<Self>, version: u16) -> anyhow::Result<()> {
+        let is_there = self.is_imported() || path_before(&self.directory).exists();
+        if !is_there || self.tag_key() == Some(version) {
+            return Ok(());
+        }
+        let live = Arc::clone(self);
+        let retag = move || {
+            // The one in use is what is looked at to tell whether it was done.
+            for before in [true, false] {
+                Replacing::begin(&live.directory, &live.tags)?.retag(before)?;
+            }
+            anyhow::Ok(())
+        };
+        tokio::task::spawn_blocking(retag).await.context("the server is stopping")??;
+        Ok(self.look_again(false).await?)
     }
 
     /// Whether a list is imported, usable or not.
@@ -167,6 +202,10 @@ impl BinTable for LiveBins {
 
     fn version(&self) -> u32 {
         self.current.load().version()
+    }
+
+    fn tag_key(&self) -> Option<u16> {
+        self.current.load().tag_key()
     }
 
     fn status(&self) -> BinStatus {

@@ -53,6 +53,12 @@ pub(crate) enum RotatedPurpose {
     /// What tags every row, so that one that was changed from outside is found
     #[value(name = "row_tag")]
     RowTag,
+    /// What tags documents (organisations, accounts, processors, API keys, wrapped keys), tables of issuers and manifests of backups
+    #[value(name = "document_tag")]
+    DocumentTag,
+    /// What seals the head of the documents, which says which of them there are
+    #[value(name = "document_head")]
+    DocumentHead,
     /// What makes the digests by which a repeated request is known
     Idempotency,
     /// What hashes API keys
@@ -72,6 +78,8 @@ impl RotatedPurpose {
             Self::Root => "root",
             Self::Wrapping => "wrapping",
             Self::RowTag => "row_tag",
+            Self::DocumentTag => "document_tag",
+            Self::DocumentHead => "document_head",
             Self::Idempotency => "idempotency",
             Self::ApiKeyHash => "api_key_hash",
             Self::CvvCache => "cvv_cache",

@@ -36,6 +36,12 @@ pub(crate) fn run(command: KeyCommand) -> anyhow::Result<()> {
                 vault::rotate_purpose(&by, VaultPurpose::Wrapping, wait, json)
             }
             (RotatedPurpose::RowTag, None) => vault::rotate_purpose(&by, VaultPurpose::RowTag, wait, json),
+            (RotatedPurpose::DocumentTag, None) => {
+                vault::rotate_purpose(&by, VaultPurpose::DocumentTag, wait, json)
+            }
+            (RotatedPurpose::DocumentHead, None) => {
+                vault::rotate_purpose(&by, VaultPurpose::DocumentHead, wait, json)
+            }
             (RotatedPurpose::Idempotency, None) => {
                 vault::rotate_purpose(&by, VaultPurpose::Idempotency, wait, json)
             }

@@ -102,6 +102,7 @@ impl ExpectedRows {
             | Action::VaultKeyActivate
             | Action::VaultKeyDestroy
             | Action::KeyRewrap
+            | Action::DocumentRetag
             | Action::VaultSeal
             | Action::VaultUnseal
             | Action::VaultBackup

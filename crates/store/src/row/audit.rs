@@ -154,6 +154,9 @@ pub enum Action {
     KeyRewrap,
     /// Rows were tagged with the key that the vault has now; nothing else of them changed. The object begins with the purpose and version of that key.
     RowRetag,
+    /// Documents were tagged with the key for documents that the vault has now, in a change of their head; nothing else of them changed. The object begins with the purpose and
+    /// version of that key.
+    DocumentRetag,
 }
 
 impl Action {
@@ -220,6 +223,7 @@ impl Action {
         Self::VaultKeyDestroy,
         Self::KeyRewrap,
         Self::RowRetag,
+        Self::DocumentRetag,
         Self::TrailCheckpoint,
         Self::VaultBackup,
         Self::VaultRestore,
@@ -291,6 +295,7 @@ impl Action {
             Self::VaultKeyDestroy => 67,
             Self::KeyRewrap => 68,
             Self::RowRetag => 69,
+            Self::DocumentRetag => 77,
             Self::TrailCheckpoint => 70,
             Self::VaultBackup => 75,
             Self::VaultRestore => 76,
@@ -363,6 +368,7 @@ impl Action {
             | Self::VaultKeyDestroy
             | Self::KeyRewrap
             | Self::RowRetag
+            | Self::DocumentRetag
             | Self::TrailCheckpoint
             | Self::VaultBackup
             | Self::VaultRestore
@@ -445,6 +451,7 @@ impl Action {
             Self::VaultKeyDestroy => "vault_key_destroy",
             Self::KeyRewrap => "key_rewrap",
             Self::RowRetag => "row_retag",
+            Self::DocumentRetag => "document_retag",
         }
     }
 }

@@ -16,7 +16,7 @@ fn goes_on(export: &Export, age: usize, at: Position, records: Vec<Record>) -> (
     let mut written = batch.lines().to_vec();
     let (_, key) = export.keys.checkpoint_keys().nth(age).unwrap();
     let (lines, at) = batch
-        .sign(&Signer { vault: VAULT, key, statements: &[] }, "2026-03-11T12:00:00.000Z".to_owned())
+        .sign(&Signer { vault: VAULT, key: &key, statements: &[] }, "2026-03-11T12:00:00.000Z".to_owned())
         .unwrap();
     written.extend(lines);
     (written.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect(), at)
@@ -111,7 +111,7 @@ fn a_key_whose_place_another_took_announces_no_restore() {
     let (_, new) = export.keys.checkpoint_keys().next().unwrap();
     let (_, old) = export.keys.checkpoint_keys().nth(1).unwrap();
     let trusted = old.public();
-    let statement = KeyStatement::sign(VAULT, 2, &new.public(), AT.to_owned(), old).unwrap();
+    let statement = KeyStatement::sign(VAULT, 2, &new.public(), AT.to_owned(), &old).unwrap();
     export.batch_by(3, 0, &[statement]);
     for (age, expected) in [(0, None), (1, Some(Fault::KeyReplaced))] {
         let lines = with(&export, &goes_on(&export, age, at, vec![restore(4)]).0);

@@ -227,7 +227,8 @@ impl Counts {
             | Action::VaultKeyActivate
             | Action::VaultKeyDestroy
             | Action::KeyRewrap
-            | Action::RowRetag => put(&self.reads, READS_COUNTED_MAX, subject, &count),
+            | Action::RowRetag
+            | Action::DocumentRetag => put(&self.reads, READS_COUNTED_MAX, subject, &count),
         }
     }
 }

@@ -92,7 +92,8 @@ pub const fn told_of(action: Action) -> Option<(Table, i64)> {
         | Action::VaultKeyDestroy
         | Action::KeyRewrap
         | Action::AuditRetire
-        | Action::RowRetag => None,
+        | Action::RowRetag
+        | Action::DocumentRetag => None,
     }
 }
 

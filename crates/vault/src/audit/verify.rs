@@ -81,7 +81,9 @@ pub async fn trail_examine_each(
             examined.findings.push("the checkpoint of the trail is gone".to_owned());
             return Ok(examined);
         }
-        Err(VaultError::Tampered(_) | VaultError::Row(_)) => {
+        Err(error)
+            if matches!(error, VaultError::Tampered(_) | VaultError::Row(_)) || error.is_of_later_key() =>
+        {
             examined.findings.push("the checkpoint of the trail is not what the vault wrote".to_owned());
             return Ok(examined);
         }

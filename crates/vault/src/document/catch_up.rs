@@ -8,7 +8,7 @@ use panvault_store::{DocumentKind, DocumentRow, Effect};
 use crate::document::change::DocumentChange;
 use crate::document::head::{HEAD_ID, Head};
 use crate::document::make::DocumentTurn;
-use crate::document::snapshot::hand_over;
+use crate::document::snapshot::{hand_over, naming_verify};
 use crate::error::VaultError;
 use crate::limits::{CATCH_UP_TRIES_MAX, DOCUMENTS_CAUGHT_UP_MAX};
 use crate::seal;
@@ -17,15 +17,12 @@ use crate::vault::{Mode, Vault};
 /// Names the head for who reads it.
 pub(super) const HEAD: (DocumentKind, Id) = (DocumentKind::DocumentHead, HEAD_ID);
 
-/// A head as it is stored, and the version of the key of the hashes in it.
-type StoredHead = (Head, u16);
-
 impl Vault {
     /// What says which documents a change touches, for the nodes that have to follow it; nothing where there can be no others, or where it touches
     /// so many that they read all.
     pub(super) fn change_log_effect(&self, changes: &[DocumentChange], counter: u32) -> Option<Effect> {
         let touched = changes.iter().filter_map(|change| match change {
-            DocumentChange::Put(row) => Some((row.kind, row.id)),
+            DocumentChange::Put(row) | DocumentChange::Retag(row) => Some((row.kind, row.id)),
             DocumentChange::Delete(kind, id, _) => Some((*kind, *id)),
             DocumentChange::Beside(_) | DocumentChange::Seals(_) => None,
         });
@@ -45,14 +42,14 @@ impl Vault {
     }
 
     /// The head in its row.
-    pub(super) fn head_of(&self, row: Option<&Option<Arc<DocumentRow>>>) -> Result<StoredHead, VaultError> {
+    pub(super) fn head_of(&self, row: Option<&Option<Arc<DocumentRow>>>) -> Result<Head, VaultError> {
         match row {
             Some(Some(row)) => {
-                seal::document_verify(self.keys(), row)?;
+                naming_verify(self.keys(), row)?;
                 // Its id and kind are in its tag; nobody else's head is taken for it.
                 Head::open(row, self.keys())
             }
-            Some(None) | None => Ok((Head::NONE, self.keys().head_version())),
+            Some(None) | None => Ok(Head::none(self.keys().head_version())),
         }
     }
 
@@ -66,9 +63,9 @@ impl Vault {
         let (mut known, mut touched) = (here.head.counter, Touched::new());
         let mut stored = self.head_of(self.store().document_read_many(vec![HEAD]).await?.first())?;
         for _ in 0..CATCH_UP_TRIES_MAX {
-            let (head, hash_key) = stored;
-            // Hashes of different keys are not compared; and what is older is not followed.
-            if hash_key != self.keys().head_version() || head.counter < known {
+            let head = stored;
+            // What is older is not followed.
+            if head.counter < known {
                 return Ok(false);
             }
             let Some(of_these) = self.changed_between(known, head.counter).await? else { return Ok(false) };
@@ -79,7 +76,7 @@ impl Vault {
             let keys: Vec<_> = core::iter::once(HEAD).chain(touched.iter().copied()).collect();
             let rows = self.store().document_read_many(keys).await?;
             let read = self.head_of(rows.first())?;
-            if read.0.counter != head.counter {
+            if read.counter != head.counter {
                 // Somebody has changed more meanwhile: what that was is asked as well.
                 (known, stored) = (head.counter, read);
                 continue;
@@ -102,7 +99,7 @@ impl Vault {
                 }
             }
             let test_mode = self.mode() == Mode::Test;
-            let next = here.caught_up(&changes, read.0, self.keys(), test_mode)?;
+            let next = here.caught_up(&changes, read, self.keys(), test_mode)?;
             let Some(next) = next else { return Ok(false) };
             if let Some(named) = next.head.header_version {
                 self.keys().header_check(named)?;

@@ -3,6 +3,7 @@ use std::sync::{Arc, OnceLock};
 use imbl::ordmap::Entry;
 use imbl::shared_ptr::DefaultSharedPtr;
 use imbl::{GenericHashMap, OrdMap, OrdSet};
+use panvault_keys::VaultKeys;
 use panvault_model::{AccountId, ApiKeyId, Id, IdHash, OrganisationId, ProcessorId};
 use panvault_processor::{Processor, is_test_only};
 use panvault_store::{
@@ -11,7 +12,7 @@ use panvault_store::{
 
 use crate::api_key::LastUse;
 use crate::document::change::DocumentChange;
-use crate::document::head::Stamp;
+use crate::document::head::{Covered, Stamp};
 use crate::error::VaultError;
 use crate::limits::TREE_LEVELS_MAX;
 use crate::vault::VaultTotals;
@@ -95,8 +96,7 @@ impl Documents {
         test_mode: bool,
         before: Option<&Self>,
     ) -> Result<Option<Stamp>, VaultError> {
-        let stamp = Stamp::of(row);
-        let replaced = self.stamps.insert((row.kind, row.id), stamp);
+        let replaced = self.stamps.insert((row.kind, row.id), Stamp::of(row));
         match row.kind {
             DocumentKind::Organisation => self.organisation_put(OrganisationRow::decode(&row.body)?),
             DocumentKind::Account => {
@@ -104,11 +104,12 @@ impl Documents {
                 self.accounts.insert(account.id, Arc::new(account));
             }
             DocumentKind::Processor => {
-                let id = ProcessorId(row.id);
-                let same = before.filter(|before| before.stamp(row.kind, row.id) == Some(stamp));
-                match same.and_then(|before| before.processors.get(&id)) {
-                    Some(connected) => drop(self.processors.insert(id, Arc::clone(connected))),
-                    None => self.processor_put(ProcessorRow::decode(&row.body)?, test_mode),
+                let processor = ProcessorRow::decode(&row.body)?;
+                // It may have another tag, and be the same.
+                let connected = before.and_then(|before| before.processors.get(&processor.id));
+                match connected.filter(|connected| *connected.row == processor) {
+                    Some(connected) => drop(self.processors.insert(processor.id, Arc::clone(connected))),
+                    None => self.processor_put(processor, test_mode),
                 }
             }
             DocumentKind::ApiKey => {
@@ -127,6 +128,11 @@ impl Documents {
             | DocumentKind::HandOver => {}
         }
         Ok(replaced)
+    }
+
+    /// Takes up another tag of a document, and gives what there was.
+    pub(super) fn retag(&mut self, row: &DocumentRow) -> Option<Stamp> {
+        self.stamps.insert((row.kind, row.id), Stamp::of(row))
     }
 
     /// Takes away a document, and gives what there was.
@@ -207,6 +213,20 @@ impl Documents {
         self.stamps.get(&(kind, id)).copied()
     }
 
+    /// What a head covers of all of them, as this version of the key for heads hashes them.
+    pub(super) fn covered(&self, keys: &VaultKeys, head_key: u16) -> Result<Covered, VaultError> {
+        let mut covered = Covered::default();
+        for ((kind, id), stamp) in &self.stamps {
+            covered.add(stamp.hash(*kind, *id, keys, head_key)?);
+        }
+        Ok(covered)
+    }
+
+    /// Documents whose tag this version of the key for documents made.
+    pub(crate) fn tagged_by(&self, key: u16) -> impl Iterator<Item = (DocumentKind, Id)> {
+        self.stamps.iter().filter(move |(_, stamp)| stamp.tag.key == key).map(|(document, _)| *document)
+    }
+
     /// Version of a document; 0 when there is none.
     pub(crate) fn version(&self, kind: DocumentKind, id: Id) -> u32 {
         self.stamp(kind, id).map_or(0, |stamp| stamp.version)
@@ -216,6 +236,7 @@ impl Documents {
     pub(crate) fn are_before(&self, changes: &[DocumentChange]) -> bool {
         changes.iter().all(|change| match change {
             DocumentChange::Put(row) => row.version.checked_sub(1) == Some(self.version(row.kind, row.id)),
+            DocumentChange::Retag(row) => row.version == self.version(row.kind, row.id),
             DocumentChange::Delete(kind, id, version) => *version == self.version(*kind, *id),
             DocumentChange::Beside(_) | DocumentChange::Seals(_) => true,
         })

@@ -6,7 +6,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::document::catch_up::HEAD;
-use crate::document::head::{HEAD_ROW, Head};
+use crate::document::head::HEAD_ROW;
 use crate::error::{VaultError, with_causes};
 use crate::limits::{
     DOCUMENTS_LOOK_MILLIS, DOCUMENTS_LOOK_MILLIS_MAX, DOCUMENTS_LOOKS_MAX, DOCUMENTS_SEEN_MILLIS_MAX,
@@ -104,26 +104,21 @@ impl Vault {
         let read = self.store().document_read_many(vec![HEAD]);
         let read = timeout(Duration::from_millis(DOCUMENTS_LOOK_MILLIS_MAX), read).await;
         let stored = self.head_of(read.map_err(|_| VaultError::DocumentsUnseen)??.first())?;
-        if stored.0.counter < before.counter {
+        if stored.counter < before.counter {
             return Err(VaultError::Tampered(HEAD_ROW));
         }
-        let is_stored = |here: &Head| here.is_same(&stored, self.keys().head_version());
-        if is_stored(&before) {
+        if before.is_same(&stored) {
             return Ok(());
         }
         // A change of this node that is durable is taken up before the turn is given back.
         let turn = self.document_turn().await;
         let here = self.snapshot().head;
-        if here.counter > stored.0.counter || is_stored(&here) {
+        if here.counter > stored.counter || here.is_same(&stored) {
             return Ok(());
         }
         self.reload(&turn).await?;
         // What was read besides may come from an old primary.
-        if self.snapshot().head.counter < stored.0.counter {
-            Err(VaultError::DocumentsUnseen)
-        } else {
-            Ok(())
-        }
+        if self.snapshot().head.counter < stored.counter { Err(VaultError::DocumentsUnseen) } else { Ok(()) }
     }
 
     /// [`VaultError::DocumentsUnseen`] unless the documents here were those of the store a moment ago: a key may have been revoked at another

@@ -24,6 +24,8 @@ pub(crate) struct Head {
     pub(crate) header_version: Option<u32>,
     /// How often the vault was sealed and unsealed, together: it is sealed where that is odd.
     pub(crate) seals: u32,
+    /// Version of the key that seals it and makes the hashes in it. Which that is the documents say, of every moment: two that change them never mix hashes of two keys.
+    pub(crate) key: u16,
     covered: Covered,
 }
 
@@ -42,32 +44,28 @@ pub(crate) struct Stamp {
 }
 
 impl Head {
-    /// Before the first document.
-    pub(crate) const NONE: Self =
-        Self { counter: 0, header_version: None, seals: 0, covered: Covered { count: 0, hash: [0; 32] } };
+    /// Before the first document, which is hashed with this version of the key.
+    pub(crate) const fn none(key: u16) -> Self {
+        let covered = Covered { count: 0, hash: [0; 32] };
+        Self { counter: 0, header_version: None, seals: 0, key, covered }
+    }
 
-    /// Opens the row of a head, and gives the version of the key that the hashes in it were made with.
+    /// Opens the row of a head.
     /// [`VaultError::Tampered`] when it is another vault's, of another moment, or was changed; [`VaultError::Keys`] when the header
-    /// of keys is older than it. Its tag has been looked at.
-    pub(crate) fn open(row: &DocumentRow, keys: &VaultKeys) -> Result<(Self, u16), VaultError> {
+    /// of keys is older than it. Whose it is its seal says; its tag is looked at beside.
+    pub(crate) fn open(row: &DocumentRow, keys: &VaultKeys) -> Result<Self, VaultError> {
         let mut plaintext = [0; HEAD_BYTES];
         let key = keys.head_open(row.version.into(), &row.body, &mut plaintext).map_err(|error| {
             let older = matches!(error, KeysError::HeaderOlder);
             if older { VaultError::Keys(error) } else { VaultError::Tampered(HEAD_ROW) }
         })?;
-        let head = Self::decode(row.version, &plaintext).ok_or(VaultError::Tampered(HEAD_ROW))?;
-        Ok((head, key))
+        Self::decode(row.version, key, &plaintext).ok_or(VaultError::Tampered(HEAD_ROW))
     }
 
-    /// The same, of documents that are known to be exactly these, by hashes that may be of a newer key.
-    pub(super) const fn over(self, covered: Covered) -> Self {
-        Self { covered, ..self }
-    }
-
-    /// The next, after a change that left these documents, under this version of the header of keys.
-    pub(super) fn next(self, covered: Covered, header_version: u32) -> Option<Self> {
+    /// The next, after a change that left these documents, as this version of the key hashes them, under this version of the header of keys.
+    pub(super) fn next(self, covered: Covered, key: u16, header_version: u32) -> Option<Self> {
         let counter = self.counter.checked_add(1)?;
-        Some(Self { counter, header_version: Some(header_version), covered, ..self })
+        Some(Self { counter, header_version: Some(header_version), key, covered, ..self })
     }
 
     /// The same of a vault that was sealed and unsealed so often.
@@ -84,10 +82,9 @@ impl Head {
         self.covered.is(covered)
     }
 
-    /// Whether it says what a stored one says, whose hashes a key of that version made. Hashes of different keys are not compared: then the
-    /// counter says it.
-    pub(super) fn is_same(&self, (stored, key): &(Self, u16), active: u16) -> bool {
-        self.counter == stored.counter && (*key != active || self.covered.is(&stored.covered))
+    /// Whether it says what a stored one says.
+    pub(super) fn is_same(&self, stored: &Self) -> bool {
+        (self.counter, self.key) == (stored.counter, stored.key) && self.covered.is(&stored.covered)
     }
 
     pub(super) const fn covered(&self) -> Covered {
@@ -105,7 +102,7 @@ impl Head {
         out
     }
 
-    fn decode(counter: u32, bytes: &[u8; HEAD_BYTES]) -> Option<Self> {
+    fn decode(counter: u32, key: u16, bytes: &[u8; HEAD_BYTES]) -> Option<Self> {
         let (count, rest) = bytes.split_first_chunk()?;
         let (hash, rest) = rest.split_first_chunk()?;
         let (header_version, rest) = rest.split_first_chunk()?;
@@ -113,7 +110,7 @@ impl Head {
         let covered = Covered { count: u64::from_be_bytes(*count), hash: *hash };
         let header_version = Some(u32::from_be_bytes(*header_version));
         let seals = u32::from_be_bytes(*seals);
-        rest.iter().all(|byte| *byte == 0).then_some(Self { counter, header_version, seals, covered })
+        rest.iter().all(|byte| *byte == 0).then_some(Self { counter, header_version, seals, key, covered })
     }
 }
 

@@ -1,4 +1,4 @@
-use panvault_keys::{HandOver, KeyState, VaultKeyDescription};
+use panvault_keys::{HandOver, KeyState, VaultKeyDescription, VaultPurpose};
 use panvault_model::{Id, OrganisationId};
 use panvault_store::{Action, DocumentKind, Pending};
 
@@ -86,6 +86,15 @@ impl Vault {
             let before = self.named(snapshot);
             let is_next = before.checked_add(1) == Some(handed.header_version());
             if !is_next {
+                return Err(changed());
+            }
+            // Nobody could take up what is handed over under a key that has just been destroyed.
+            let mut known = snapshot.handed.iter().flat_map(|handed| handed.keys());
+            let is_gone = known.any(|key| {
+                let is_it = (key.purpose, key.version) == (VaultPurpose::DocumentHead, handed.head_key());
+                is_it && key.state == KeyState::Destroyed
+            });
+            if is_gone {
                 return Err(changed());
             }
             let is_under_way = makes_another_of_moving(&handed, snapshot);

@@ -201,7 +201,7 @@ impl Vault {
     /// The row of the head.
     fn head_put(&self, snapshot: &Snapshot) -> Result<DocumentChange, VaultError> {
         let head = &snapshot.head;
-        let sealed = self.keys().head_seal(head.counter.into(), &head.encode(), self.entropy())?;
+        let sealed = self.keys().head_seal(head.key, head.counter.into(), &head.encode(), self.entropy())?;
         Ok(self.document_put(DocumentKind::DocumentHead, HEAD_ID, head.counter, sealed.to_vec()))
     }
 

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use panvault_keys::{HandOver, KeyRing, OrganisationKey, VaultKeys};
+use panvault_keys::{HandOver, KeyRing, KeysError, OrganisationKey, VaultKeys, VaultPurpose};
 use panvault_model::{Id, OrganisationId};
 use panvault_store::{DocumentKind, DocumentRow, RowKey};
 
@@ -32,10 +32,17 @@ impl Snapshot {
         before: Option<&Documents>,
     ) -> Result<Self, VaultError> {
         let mut heads = rows.iter().filter(|row| row.kind == DocumentKind::DocumentHead);
-        let (head, hash_key) = match (heads.next(), heads.next()) {
-            (None, _) => (Head::NONE, vault_keys.head_version()),
+        let head = match (heads.next(), heads.next()) {
+            (None, _) => Head::none(vault_keys.head_version()),
             (Some(row), None) => {
-                seal::document_verify(vault_keys, row)?;
+                let tagged = naming_verify(vault_keys, row);
+                // A header that was rolled back is named as that, and not its want of a key as a change of the row.
+                if let (Err(_), Ok(head)) = (&tagged, Head::open(row, vault_keys))
+                    && let (Some(named), None) = (head.header_version, before)
+                {
+                    vault_keys.header_check(named)?;
+                }
+                tagged?;
                 Head::open(row, vault_keys)?
             }
             (Some(_), Some(_)) => return Err(VaultError::Tampered(HEAD_ROW)),
@@ -44,7 +51,7 @@ impl Snapshot {
         let handed = match (of_header.next(), of_header.next()) {
             (None, _) => None,
             (Some(row), None) => {
-                seal::document_verify(vault_keys, row)?;
+                naming_verify(vault_keys, row)?;
                 Some(hand_over(row)?)
             }
             (Some(_), Some(_)) => return Err(VaultError::Tampered(HEAD_ROW)),
@@ -59,17 +66,14 @@ impl Snapshot {
         if let Some(handed) = &handed {
             vault_keys.take(handed)?;
         }
-        // From here on hashes are added and taken away that the active key makes.
-        let active = vault_keys.head_version();
-        let (mut covered, mut covered_by_active) = (Covered::default(), Covered::default());
+        let mut covered = Covered::default();
         let (mut documents, mut keys) = (Documents::default(), KeyRing::new(vault_keys));
         let covers = |row: &Arc<DocumentRow>| row.kind != DocumentKind::DocumentHead && !row.kind.is_beside();
         for row in rows.into_iter().filter(covers) {
-            seal::document_verify(vault_keys, &row)?;
-            let hash = |key| Stamp::of(&row).hash(row.kind, row.id, vault_keys, key);
-            let made = hash(hash_key)?;
-            covered.add(made);
-            covered_by_active.add(if hash_key == active { made } else { hash(active)? });
+            // Every key is here that the documents name.
+            let tampered = || VaultError::Tampered(RowKey::Document(row.kind, row.id));
+            seal::document_verify(vault_keys, &row).map_err(|_| tampered())?;
+            covered.add(Stamp::of(&row).hash(row.kind, row.id, vault_keys, head.key)?);
             if documents.put(&row, test_mode, before)?.is_some() {
                 return Err(VaultError::Tampered(RowKey::Document(row.kind, row.id)));
             }
@@ -86,30 +90,36 @@ impl Snapshot {
             return Err(VaultError::Tampered(HEAD_ROW));
         }
         drop(organisations);
-        Ok(Self { head: head.over(covered_by_active), documents, keys, handed })
+        Ok(Self { head, documents, keys, handed })
     }
 
-    /// The documents after these changes, and their head. It shares with this one what does not change.
+    /// The documents after these changes, and their head. It shares with this one what does not change. The change that lets another key for the head be active hashes
+    /// all of them anew.
     pub(crate) fn after(
         &self,
         changes: &[DocumentChange],
         vault_keys: &VaultKeys,
         test_mode: bool,
     ) -> Result<Self, VaultError> {
-        let (documents, keys, covered) = self.changed(changes, vault_keys, test_mode)?;
         let handed = self.handed_after(changes)?;
+        let active = handed.as_ref().and_then(|handed| handed.active(VaultPurpose::DocumentHead));
+        let head_key = active.unwrap_or(self.head.key);
+        let (documents, keys, covered) = self.changed(changes, head_key, vault_keys, test_mode)?;
         let before = self.head.header_version.unwrap_or_else(|| vault_keys.header_version());
         let named = handed.as_ref().map_or(before, |handed| handed.header_version());
-        let head = self.head.next(covered, named.max(before)).ok_or(VaultError::Contended)?;
+        let head = self.head.next(covered, head_key, named.max(before)).ok_or(VaultError::Contended)?;
         let head = changes.iter().fold(head, |head, change| match change {
             DocumentChange::Seals(seals) => head.sealed(*seals),
-            DocumentChange::Put(_) | DocumentChange::Delete(..) | DocumentChange::Beside(_) => head,
+            DocumentChange::Put(_)
+            | DocumentChange::Retag(_)
+            | DocumentChange::Delete(..)
+            | DocumentChange::Beside(_) => head,
         });
         Ok(Self { head, documents, keys, handed })
     }
 
     /// The documents after changes that others made, as the head of these says them, and of which all were read; `None` where that does not
-    /// agree. The hashes in the head are of the active key.
+    /// agree.
     pub(super) fn caught_up(
         &self,
         changes: &[DocumentChange],
@@ -117,13 +127,16 @@ impl Snapshot {
         vault_keys: &VaultKeys,
         test_mode: bool,
     ) -> Result<Option<Self>, VaultError> {
-        let (documents, keys, covered) = self.changed(changes, vault_keys, test_mode)?;
+        let (documents, keys, covered) = self.changed(changes, head.key, vault_keys, test_mode)?;
         // Organisations and their first keys are made in one step. A key that is taken away alone is left to a reading of all.
         let is_whole = |change: &DocumentChange| match change {
             DocumentChange::Put(row) => {
                 row.kind != DocumentKind::Organisation || keys.has_keys(OrganisationId(row.id))
             }
-            DocumentChange::Delete(..) | DocumentChange::Beside(_) | DocumentChange::Seals(_) => true,
+            DocumentChange::Retag(_)
+            | DocumentChange::Delete(..)
+            | DocumentChange::Beside(_)
+            | DocumentChange::Seals(_) => true,
         };
         let is_whole = head.covers(&covered)
             && keys.organisations() == documents.organisations().len()
@@ -136,23 +149,25 @@ impl Snapshot {
     fn handed_after(&self, changes: &[DocumentChange]) -> Result<Option<Arc<HandOver>>, VaultError> {
         let put = changes.iter().rev().find_map(|change| match change {
             DocumentChange::Put(row) => Some(row).filter(|row| row.kind == DocumentKind::HandOver),
-            DocumentChange::Delete(..) | DocumentChange::Beside(_) | DocumentChange::Seals(_) => None,
+            DocumentChange::Retag(_)
+            | DocumentChange::Delete(..)
+            | DocumentChange::Beside(_)
+            | DocumentChange::Seals(_) => None,
         });
         put.map_or_else(|| Ok(self.handed.clone()), |row| hand_over(row).map(Some))
     }
 
-    /// Documents, keys and what a head covers after these changes.
+    /// Documents, keys and what a head covers after these changes, as this version of the key for heads hashes them.
     fn changed(
         &self,
         changes: &[DocumentChange],
+        head_key: u16,
         vault_keys: &VaultKeys,
         test_mode: bool,
     ) -> Result<(Documents, KeyRing, Covered), VaultError> {
         let (mut documents, mut keys, mut gone) = (self.documents.clone(), Vec::new(), Vec::new());
         let mut covered = self.head.covered();
-        let hash = |stamp: Stamp, kind: DocumentKind, id: Id| {
-            stamp.hash(kind, id, vault_keys, vault_keys.head_version())
-        };
+        let hash = |stamp: Stamp, kind: DocumentKind, id: Id| stamp.hash(kind, id, vault_keys, self.head.key);
         for change in changes {
             let (kind, id, before) = match change {
                 DocumentChange::Put(row) => {
@@ -161,6 +176,10 @@ impl Snapshot {
                     }
                     covered.add(hash(Stamp::of(row), row.kind, row.id)?);
                     (row.kind, row.id, documents.put(row, test_mode, Some(&self.documents))?)
+                }
+                DocumentChange::Retag(row) => {
+                    covered.add(hash(Stamp::of(row), row.kind, row.id)?);
+                    (row.kind, row.id, documents.retag(row))
                 }
                 DocumentChange::Delete(kind, id, _) => {
                     if *kind == DocumentKind::Organisation {
@@ -174,10 +193,21 @@ impl Snapshot {
                 covered.take(hash(before, kind, id)?);
             }
         }
+        if head_key != self.head.key {
+            covered = documents.covered(vault_keys, head_key)?;
+        }
         let keys =
             gone.into_iter().fold(self.keys.with(keys), |keys, organisation| keys.without(organisation));
         Ok((documents, keys, covered))
     }
+}
+
+/// Holds one of the two documents that name the header of keys against its tag. [`VaultError::Keys`] where that is of a key that only a later header has.
+pub(super) fn naming_verify(keys: &VaultKeys, row: &DocumentRow) -> Result<(), VaultError> {
+    let later = |error: VaultError| {
+        if error.is_of_later_key() { VaultError::Keys(KeysError::HeaderOlder) } else { error }
+    };
+    seal::document_verify(keys, row).map_err(later)
 }
 
 /// What nodes are handed, as its document keeps it. There is one.

@@ -106,6 +106,20 @@ impl Vault {
         }
     }
 
+    /// Destroys keys for the head of the documents that another took the place of: with the first change under another key nothing is sealed with them any more, and no node
+    /// opens what was before that.
+    pub(super) async fn document_head_keys_end(&self) -> Result<Rotated, VaultError> {
+        let retired = self.snapshot().vault_keys_retired(VaultPurpose::DocumentHead);
+        if retired.is_empty() {
+            return Ok(Rotated::Done);
+        }
+        self.requests_before_end().await?;
+        for key in retired {
+            self.vault_key_destroy(key).await?;
+        }
+        Ok(Rotated::Done)
+    }
+
     /// Destroys keys for hashes of API keys that another took the place of, when no API key is known by its hash any more.
     pub(super) async fn api_key_hash_keys_end(&self) -> Result<Rotated, VaultError> {
         let retired = self.snapshot().vault_keys_retired(VaultPurpose::ApiKeyHash);

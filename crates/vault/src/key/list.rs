@@ -102,7 +102,9 @@ impl Vault {
     /// How much still needs a key of the vault that another took the place of.
     fn left_of(&self, key: &VaultKeyDescription) -> Option<u64> {
         match (key.state, key.purpose) {
-            (KeyState::OpenOnly, VaultPurpose::RowTag) => self.rotation().tags_left(key.version),
+            (KeyState::OpenOnly, VaultPurpose::RowTag | VaultPurpose::DocumentTag) => {
+                self.rotation().tags_left(key.purpose, key.version)
+            }
             (KeyState::OpenOnly, VaultPurpose::Idempotency) => self.rotation().records_left(key.version),
             (KeyState::OpenOnly, VaultPurpose::ApiKeyHash) => {
                 u64::try_from(self.snapshot().api_keys_hashed_by(key.version).count()).ok()

@@ -3,7 +3,7 @@
 //! there in the version that was read.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use panvault_keys::VaultPurpose;
 use panvault_model::{OrganisationId, Timestamp};
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::audit::Requester;
 use crate::error::VaultError;
+use crate::key::retag_documents::is_covered;
 use crate::key::rotation::TagsFound;
 use crate::key::sweep::Rotated;
 use crate::key::vault_keys::named;
@@ -22,17 +23,17 @@ use crate::limits::{
 use crate::row_tag::{retagged, tag_key, verify};
 use crate::vault::Vault;
 
-/// Versions of the key for row tags that another took the place of.
-type Retired = BTreeSet<u16>;
+/// Versions of a key for tags that another took the place of.
+pub(super) type Retired = BTreeSet<u16>;
 
 impl Vault {
-    /// Goes on with the rotation of the key for row tags, once another is active: tags what the keys before it tagged, and destroys them when a reading of all
-    /// rows finds nothing of theirs, and no row that does not bear its tag.
-    pub(super) async fn row_tags_move(&self) -> Result<Rotated, VaultError> {
-        let retired = self.snapshot().vault_keys_retired(VaultPurpose::RowTag);
+    /// Goes on with the rotation of the key for row tags or of that for documents, once another is active: tags what the keys before it tagged, and destroys them when a
+    /// reading of all that they tag finds nothing of theirs, and nothing that does not bear its tag.
+    pub(super) async fn tags_move(&self, purpose: VaultPurpose) -> Result<Rotated, VaultError> {
+        let retired = self.snapshot().vault_keys_retired(purpose);
         let versions: Retired = retired.iter().map(|key| key.version).collect();
         if retired.is_empty() || !self.has_duty().await? {
-            self.rotation().tags_counted(None);
+            self.rotation().tags_unknown(purpose);
             return Ok(Rotated::Done);
         }
         // Nothing more is tagged with them, and what was is stored.
@@ -40,29 +41,33 @@ impl Vault {
         self.commits_before_end().await?;
         let since = self.shared_time().await?;
         let since = retired.iter().map(|key| self.retired_since(key, since)).max();
+        let mut left = 0;
         for _ in 0..ROTATION_ROUNDS_MAX {
             let begun = self.shared_time().await?;
             // The first time it says how many there are; later it proves that there are none.
-            let Some(found) = self.tags_count(&versions).await? else { return Ok(Rotated::Done) };
-            let (left, damaged) = (found.left(), found.damaged);
-            self.rotation().tags_counted(Some(found));
+            let Some(found) = self.tags_count(purpose, &versions).await? else { return Ok(Rotated::Done) };
+            left = found.left();
+            let damaged = found.damaged;
+            self.rotation().tags_counted(purpose, found);
             if left == 0 && damaged == 0 {
-                if !self.are_stored_by(since, begun) {
+                if !self.are_stored_by(since, begun) || !self.bins_are_retagged(purpose, &versions).await {
                     return Ok(Rotated::Waits);
                 }
                 for key in retired {
                     self.vault_key_destroy(key).await?;
                 }
-                self.rotation().tags_counted(None);
+                self.rotation().tags_unknown(purpose);
                 return Ok(Rotated::Done);
             }
-            if left > 0 && !self.tags_make(&versions).await? {
+            if left > 0 && !self.tags_make(purpose, &versions).await? {
                 return Ok(Rotated::Done);
             }
             if damaged > 0 {
                 return Ok(Rotated::Left);
             }
         }
+        let advice = "run panvault doctor; the key that they need is not destroyed";
+        tracing::warn!(purpose = purpose.as_str(), rows = left, advice, "key.rows_left");
         Ok(Rotated::Left)
     }
 
@@ -74,9 +79,13 @@ impl Vault {
     }
 
     /// Reads all rows, counts those with tags of these keys, and holds each against its tag. `None` when the duty has gone to another node.
-    async fn tags_count(&self, retired: &Retired) -> Result<Option<TagsFound>, VaultError> {
+    async fn tags_count(
+        &self,
+        purpose: VaultPurpose,
+        retired: &Retired,
+    ) -> Result<Option<TagsFound>, VaultError> {
         let mut found = TagsFound { rows: retired.iter().map(|key| (*key, 0)).collect(), damaged: 0 };
-        for table in tagged_tables() {
+        for table in tagged_tables(purpose) {
             let mut after = None;
             loop {
                 if !self.has_duty().await? {
@@ -94,7 +103,7 @@ impl Vault {
                         let advice = "run panvault doctor; it is given no other tag, and no key for tags is destroyed while a row is not what was written";
                         tracing::warn!(object.kind = kind, object.id = id, advice, "key.row_damaged");
                         found.damaged += 1;
-                    } else if let Some(left) = tag_key(row).and_then(|key| found.rows.get_mut(&key)) {
+                    } else if let Some(left) = found.rows.get_mut(&tag_key(row)) {
                         *left += 1;
                     }
                 }
@@ -104,23 +113,20 @@ impl Vault {
     }
 
     /// Gives rows with tags of these keys the tag of now, so many in a second. `false` when the duty has gone to another node.
-    async fn tags_make(&self, retired: &Retired) -> Result<bool, VaultError> {
-        for table in tagged_tables() {
+    async fn tags_make(&self, purpose: VaultPurpose, retired: &Retired) -> Result<bool, VaultError> {
+        for table in tagged_tables(purpose) {
             let mut after = None;
             loop {
                 let mut rows = self.store().row_page(table, after, ROTATION_PAGE_ROWS).await?;
                 let Some(last) = rows.last() else { break };
                 after = Some(last.key());
                 let ends = self.shared_time().await?.plus_seconds(RETAG_IDEMPOTENCY_SECONDS);
-                rows.retain(|row| {
-                    let is_old = tag_key(row).is_some_and(|key| retired.contains(&key));
-                    is_old && !ends_by(row, ends)
-                });
+                rows.retain(|row| retired.contains(&tag_key(row)) && !ends_by(row, ends));
                 for chunk in rows.chunks(RETAG_ROWS) {
                     if !self.has_duty().await? {
                         return Ok(false);
                     }
-                    self.chunk_retag(chunk).await?;
+                    self.chunk_retag(purpose, chunk).await?;
                 }
                 tokio::task::yield_now().await;
             }
@@ -128,18 +134,29 @@ impl Vault {
         Ok(true)
     }
 
-    /// One step for many rows. One that changed meanwhile has its new tag with that, and is left out.
-    async fn chunk_retag(&self, chunk: &[Row]) -> Result<(), VaultError> {
+    /// Some rows, in a step or a few, and no more of them in a second than may be.
+    async fn chunk_retag(&self, purpose: VaultPurpose, chunk: &[Row]) -> Result<(), VaultError> {
         let begun = Instant::now();
         let ours = chunk.iter().filter(|row| verify(row, self.keys()).is_ok()).cloned();
-        let mut parts: Vec<Vec<Row>> = vec![ours.collect()];
+        let (covered, others) = ours.partition::<Vec<_>, _>(is_covered);
+        self.documents_retag(covered).await?;
+        self.rows_retag(purpose, others).await?;
+        let rows = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
+        let takes = Duration::from_secs(1) * rows / self.rotation().rows_per_second();
+        tokio::time::sleep(takes.saturating_sub(begun.elapsed())).await;
+        Ok(())
+    }
+
+    /// One step for many rows. One that changed meanwhile has its new tag with that, and is left out.
+    async fn rows_retag(&self, purpose: VaultPurpose, rows: Vec<Row>) -> Result<(), VaultError> {
+        let mut parts = vec![rows];
         while let Some(mut rows) = parts.pop() {
             if rows.is_empty() {
                 continue;
             }
-            match self.store().commit(self.retag_commit(&rows)).await {
+            match self.store().commit(self.retag_commit(purpose, &rows)).await {
                 Ok(Outcome::Done { .. }) => {
-                    rows.iter().filter_map(tag_key).for_each(|key| self.rotation().retagged(key));
+                    rows.iter().map(tag_key).for_each(|key| self.rotation().retagged(purpose, key));
                 }
                 Ok(Outcome::Unmet(at)) if at < rows.len() => {
                     rows.remove(at);
@@ -153,26 +170,28 @@ impl Vault {
                 Err(fault) => return Err(fault.into()),
             }
         }
-        let rows = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        let takes = Duration::from_secs(1) * rows / self.rotation().rows_per_second();
-        tokio::time::sleep(takes.saturating_sub(begun.elapsed())).await;
         Ok(())
     }
 
-    fn retag_commit(&self, rows: &[Row]) -> Commit {
+    fn retag_commit(&self, purpose: VaultPurpose, rows: &[Row]) -> Commit {
         let nobody = OrganisationId::from_bytes([0; 12]);
-        let object = named(VaultPurpose::RowTag, self.keys().row_tag_version());
+        let of_documents = purpose == VaultPurpose::DocumentTag;
+        let version =
+            if of_documents { self.keys().document_tag_version() } else { self.keys().row_tag_version() };
+        let object = named(purpose, version);
         Commit {
             claim: None,
             expects: rows.iter().map(|row| Expect::Version(row.key(), row.version())).collect(),
-            effects: rows.iter().filter_map(|row| retagged(row, self.keys())).map(Effect::Retag).collect(),
+            effects: rows.iter().map(|row| Effect::Retag(retagged(row, self.keys()))).collect(),
             audit: Requester::VAULT.note(self.now().wall, Action::RowRetag, nobody, object),
         }
     }
 }
 
-fn tagged_tables() -> impl Iterator<Item = Table> {
-    Table::ALL.into_iter().filter(|table| *table != Table::Document)
+/// The tables whose rows a key of this purpose tags: documents have one of their own.
+fn tagged_tables(purpose: VaultPurpose) -> impl Iterator<Item = Table> {
+    let of_documents = purpose == VaultPurpose::DocumentTag;
+    Table::ALL.into_iter().filter(move |table| (*table == Table::Document) == of_documents)
 }
 
 /// Whether a row is a record of an idempotency key that ends by then.
@@ -183,12 +202,5 @@ fn ends_by(row: &Row, then: Timestamp) -> bool {
 impl TagsFound {
     fn left(&self) -> u64 {
         self.rows.values().sum()
-    }
-}
-
-/// Nothing is known of any.
-impl Default for TagsFound {
-    fn default() -> Self {
-        Self { rows: BTreeMap::new(), damaged: 0 }
     }
 }

@@ -77,7 +77,8 @@ pub(crate) struct Rotation {
     settings: RotationSettings,
     rows_left: Mutex<BTreeMap<Retired, u64>>,
     rows_resealed: AtomicU64,
-    tags: Mutex<TagsFound>,
+    /// Of each key that tags.
+    tags: Mutex<BTreeMap<VaultPurpose, TagsFound>>,
     rows_retagged: AtomicU64,
     records: Mutex<Option<RecordsFound>>,
     /// When this node first saw a key of the vault in a state.
@@ -108,13 +109,14 @@ impl Rotation {
 
     pub(crate) fn status(&self) -> RotationStatus {
         let (rows_left, tags) = (self.left(), self.tags());
-        let is_counted = !rows_left.is_empty() || !tags.rows.is_empty();
+        let of_tags = || tags.values().flat_map(|found| found.rows.values());
+        let is_counted = !rows_left.is_empty() || of_tags().next().is_some();
         RotationStatus {
             keys_rotating: self.keys_rotating.load(Ordering::Relaxed),
-            rows_left: is_counted.then(|| rows_left.values().chain(tags.rows.values()).sum()),
+            rows_left: is_counted.then(|| rows_left.values().chain(of_tags()).sum()),
             rows_resealed: self.rows_resealed.load(Ordering::Relaxed),
             rows_retagged: self.rows_retagged.load(Ordering::Relaxed),
-            rows_damaged: tags.damaged,
+            rows_damaged: tags.values().map(|found| found.damaged).sum(),
             keys_overdue: self.keys_overdue.load(Ordering::Relaxed),
         }
     }
@@ -145,22 +147,32 @@ impl Rotation {
         }
     }
 
-    /// All rows were read, and this is what their tags are; or it is nobody's to know here.
-    pub(super) fn tags_counted(&self, found: Option<TagsFound>) {
-        *self.tags() = found.unwrap_or_default();
+    /// All rows that a key of this purpose tags were read, and this is what their tags are.
+    pub(super) fn tags_counted(&self, purpose: VaultPurpose, found: TagsFound) {
+        self.tags().insert(purpose, found);
+    }
+
+    /// What the tags of rows are is nobody's to know here.
+    pub(super) fn tags_unknown(&self, purpose: VaultPurpose) {
+        self.tags().remove(&purpose);
+    }
+
+    /// The same of all keys that tag.
+    pub(super) fn no_tags_known(&self) {
+        self.tags().clear();
     }
 
     /// One row less bears the tag of a key.
-    pub(super) fn retagged(&self, key: u16) {
+    pub(super) fn retagged(&self, purpose: VaultPurpose, key: u16) {
         self.rows_retagged.fetch_add(1, Ordering::Relaxed);
-        if let Some(left) = self.tags().rows.get_mut(&key) {
+        if let Some(left) = self.tags().get_mut(&purpose).and_then(|found| found.rows.get_mut(&key)) {
             *left = left.saturating_sub(1);
         }
     }
 
     /// Rows that bear the tag of a key that another took the place of, where this node has counted them.
-    pub(super) fn tags_left(&self, key: u16) -> Option<u64> {
-        self.tags().rows.get(&key).copied()
+    pub(super) fn tags_left(&self, purpose: VaultPurpose, key: u16) -> Option<u64> {
+        self.tags().get(&purpose)?.rows.get(&key).copied()
     }
 
     /// All records of idempotency keys were read; or what there is of them is nobody's to know here.
@@ -201,7 +213,7 @@ impl Rotation {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tags(&self) -> MutexGuard<'_, TagsFound> {
+    fn tags(&self) -> MutexGuard<'_, BTreeMap<VaultPurpose, TagsFound>> {
         self.tags.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -266,7 +266,10 @@ impl Vault {
                 match row.reseal(&env) {
                     Ok(commit) => steps.push((row.key(), self.store().commit(commit))),
                     // It was sealed with a key that is gone, or somebody changed it: it stays as it is, and its key too.
-                    Err(error @ (VaultError::NotFound(_) | VaultError::Tampered(_))) => {
+                    Err(error)
+                        if matches!(error, VaultError::NotFound(_) | VaultError::Tampered(_))
+                            || error.is_of_later_key() =>
+                    {
                         let (kind, id) = (row.row_key().kind(), row.row_key().id());
                         let advice = "run panvault doctor; the key that it needs is not destroyed";
                         tracing::warn!(object.kind = kind, object.id = id, error = %with_causes(&error), advice, "key.row_not_resealed");

@@ -16,13 +16,12 @@ const fn ends_by_itself(purpose: VaultPurpose) -> bool {
     match purpose {
         VaultPurpose::Wrapping
         | VaultPurpose::RowTag
+        | VaultPurpose::DocumentTag
+        | VaultPurpose::DocumentHead
         | VaultPurpose::Idempotency
         | VaultPurpose::ApiKeyHash
         | VaultPurpose::CvvCache => true,
-        VaultPurpose::DocumentTag
-        | VaultPurpose::DocumentHead
-        | VaultPurpose::AuditChain
-        | VaultPurpose::TrailCheckpoint => false,
+        VaultPurpose::AuditChain | VaultPurpose::TrailCheckpoint => false,
     }
 }
 
@@ -45,18 +44,18 @@ impl Snapshot {
 
 impl Vault {
     /// Goes on with what becomes of the keys of the vault itself: what is handed over is taken away when every node has it, new keys make from then on,
-    /// what the wrapping key before wrapped is wrapped anew, what the key for row tags before tagged is tagged anew, and what the others made is left to end, until
+    /// what the wrapping key before wrapped is wrapped anew, what the keys for tags before tagged is tagged anew, and what the others made is left to end, until
     /// nothing needs them.
     pub(super) async fn vault_keys_rotate(&self) -> Result<Rotated, VaultError> {
         let snapshot = self.snapshot();
         let is_moving = snapshot.hands() || snapshot.vault_keys_moving().next().is_some();
         let Some(handed) = snapshot.handed.clone().filter(|_| is_moving) else {
-            self.rotation().tags_counted(None);
+            self.rotation().no_tags_known();
             return Ok(Rotated::Done);
         };
         drop(snapshot);
         if !self.has_duty().await? {
-            self.rotation().tags_counted(None);
+            self.rotation().no_tags_known();
             return Ok(Rotated::Done);
         }
         if handed.hands() || handed.keys().any(|key| key.state == KeyState::PreActive) {
@@ -73,7 +72,9 @@ impl Vault {
             self.idempotency_keys_end().await?,
             self.api_key_hash_keys_end().await?,
             self.cvv_cache_keys_end().await?,
-            self.row_tags_move().await?,
+            self.document_head_keys_end().await?,
+            self.tags_move(VaultPurpose::DocumentTag).await?,
+            self.tags_move(VaultPurpose::RowTag).await?,
         ];
         Ok(ended.into_iter().fold(waits, Rotated::max))
     }
@@ -182,6 +183,16 @@ impl Vault {
             }
             let hashes = key.purpose == VaultPurpose::ApiKeyHash;
             if hashes && snapshot.api_keys_hashed_by(key.version).next().is_some() {
+                return Err(VaultError::Contended);
+            }
+            let tags = key.purpose == VaultPurpose::DocumentTag;
+            if tags && snapshot.documents.tagged_by(key.version).next().is_some() {
+                return Err(VaultError::Contended);
+            }
+            // What is handed over under it has not been taken up by all.
+            let seals = key.purpose == VaultPurpose::DocumentHead;
+            let hands = handed.hands() && handed.head_key() == key.version;
+            if seals && (hands || snapshot.head.key == key.version) {
                 return Err(VaultError::Contended);
             }
             let handed = HandOver::clone(handed);

@@ -77,7 +77,7 @@ impl Vault {
             return Err(VaultError::Contended);
         }
         let statements = self.key_statements(&vault, state.key)?;
-        let signer = Signer { vault: &vault, key, statements: &statements };
+        let signer = Signer { vault: &vault, key: &key, statements: &statements };
         let (lines, end) = batch.sign(&signer, now.to_string()).map_err(batch_failed)?;
         next.number = end.number;
         next.sequence = end.sequence;

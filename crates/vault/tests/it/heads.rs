@@ -57,6 +57,6 @@ pub(crate) fn head_anew(rows: &mut [DocumentRow]) {
     plaintext[8..40].copy_from_slice(&hash(rows));
     plaintext[40..44].copy_from_slice(&header.to_be_bytes());
     let head = rows.iter_mut().find(|row| row.kind == DocumentKind::DocumentHead).unwrap();
-    let sealed = keys().head_seal(head.version.into(), &plaintext, &SystemEntropy::new()).unwrap();
+    let sealed = keys().head_seal(1, head.version.into(), &plaintext, &SystemEntropy::new()).unwrap();
     *head = written(head, sealed.to_vec());
 }

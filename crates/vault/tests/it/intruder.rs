@@ -359,6 +359,7 @@ impl Store for Intruder {
                     Action::HeaderChange
                         | Action::KeyRewrap
                         | Action::RowRetag
+                        | Action::DocumentRetag
                         | Action::VaultKeyActivate
                         | Action::VaultKeyDestroy
                 ) && let Some((fault, before)) = &mut self.plot.lock().unwrap().vault_key_fault

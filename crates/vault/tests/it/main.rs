@@ -14,6 +14,7 @@ mod cvv_order;
 mod cvvs;
 mod document;
 mod document_head;
+mod document_keys;
 mod ending;
 mod gate;
 mod header;

@@ -11,7 +11,7 @@ use panvault_store::{Action, CardRow, Commit, Effect, Expect, Row, RowKey, Store
 use panvault_testkit::conformance::note;
 use panvault_testkit::{operator, root_key, vault_header};
 use panvault_vault::limits::{RETAG_ROWS, ROTATION_STORED_SECONDS};
-use panvault_vault::{CardChange, CardCreate, CardUpdate, RowVerifier, VaultKeyView};
+use panvault_vault::{CardChange, CardCreate, CardUpdate, RowVerifier, VaultError, VaultKeyView};
 
 use crate::vault_rotation::{AT, Place, change, entropy, opened, permit, served, start, states};
 use crate::world::{Shop, VAULT, VISA, World, new_card, no_change};
@@ -203,6 +203,35 @@ async fn a_row_that_was_changed_keeps_its_tag_and_the_rotation_stays_open() {
         assert_eq!(world.vault.status().rotation.rows_damaged, 0);
         assert!(opened(&world, &shop, card).await);
     }
+}
+
+/// The bug: a node that stood still took a row that another had tagged with a key of after that for one that somebody had changed, and answered 500. Its cause: a tag of a key that
+/// was not there matched nothing. Its cure: a later key than all that are there is another node's, and who asked asks again.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_does_not_know_a_key_for_tags_says_so() {
+    let mut one = World::shared().await;
+    let place = Place::of(&vault_header(VAULT, 1));
+    start(&mut one, &place, 1).await.unwrap();
+    one.clock.pass_millis(3_600_000);
+    one.vault.documents_follow().await.unwrap();
+    one.vault.lease_renew().await.unwrap();
+    let two = one.beside(8).await;
+    let shop = one.shop(None).await;
+    let card = one.card(&shop).await;
+    two.vault.documents_follow().await.unwrap();
+    let stood_still = two.permit::<CardUpdate>(&shop.key);
+    made(&one, &place).await;
+    one.vault.keys_rotate().await.unwrap();
+    assert_eq!(one.store.card_read(card).await.unwrap().unwrap().tag.key, 2);
+    let change = CardChange { expiry_year: Some(2032), ..no_change() };
+    let error = two.vault.card_update(&stood_still, card, shop.organisation, change, None).await.unwrap_err();
+    assert!(error.is_of_later_key() && error.row() == Some(RowKey::Card(card)), "{error:?}");
+    // A tag that names an earlier key, and is not of it, was made by nobody.
+    let mut changed = CardRow::clone(&*one.store.card_read(card).await.unwrap().unwrap());
+    changed.tag.key = 1;
+    forged(&one, changed).await;
+    let error = two.card_read(&shop, card).await.unwrap_err();
+    assert!(matches!(error, VaultError::Tampered(_)), "{error:?}");
 }
 
 /// Two nodes over one store, of which both change rows while one tags them anew: none is lost, none keeps the tag of before, and the key before is there until

@@ -112,7 +112,12 @@ pub(super) async fn apply(open: &OpenVault, since: &Since, ended: &Ended) -> any
             }
             Ok(Step::Not(why)) => why,
             // Of a store that fails nothing can be said.
-            Err(error @ (VaultError::Store(_) | VaultError::Keys(_) | VaultError::Tampered(_))) => {
+            Err(
+                error @ (VaultError::Store(_)
+                | VaultError::Keys(_)
+                | VaultError::Tampered(_)
+                | VaultError::TaggedLater(_)),
+            ) => {
                 return Err(error.into());
             }
             Err(error) => with_causes(&error),

@@ -66,6 +66,7 @@ pub(super) const fn change_of(action: Action, outcome: u8) -> Change {
         | Action::CustomerReseal
         | Action::KeyRewrap
         | Action::RowRetag
+        | Action::DocumentRetag
         | Action::IdempotencySweep
         | Action::NodeStart
         | Action::NodeRenew

@@ -70,8 +70,9 @@ impl Backups {
         let path = destination.join(&name);
         let shown = || format!("{} cannot be made", path.display());
         DirBuilder::new().mode(0o700).create(&path).with_context(shown)?;
+        let begun = Self { key: self.key.begun(), ..self.clone() };
         let made = match around.below(&name).with_context(shown) {
-            Ok(into) => self.fill(&into, id, now).await,
+            Ok(into) => begun.fill(&into, id, now).await,
             Err(error) => Err(error),
         };
         match made {

@@ -84,7 +84,9 @@ impl Manifest {
     /// Its bytes, with the tag of a key.
     pub(super) fn encode(&self, key: &BackupKey) -> anyhow::Result<Vec<u8>> {
         let written = self.written();
-        let tag = key.tag(&bytes_of(&written)?);
+        let tag = key
+            .tag(&bytes_of(&written)?)
+            .context("the keys were replaced while it was made: make it again")?;
         let tag = WrittenTag { key: tag.key, bytes: hex::encode(tag.bytes) };
         bytes_of(&Written { tag: Some(tag), ..written })
     }

@@ -32,11 +32,11 @@ fn organisation(n: u8, version: u32, parent: Option<u8>) -> DocumentRow {
     row(DocumentKind::Organisation, n, version, organisation.encode())
 }
 
-fn processor(version: u32) -> DocumentRow {
+fn processor(version: u32, name: &str) -> DocumentRow {
     let processor = ProcessorRow {
         id: ProcessorId(id(9)),
         organisation: OrganisationId(id(1)),
-        name: "Dummy".to_owned(),
+        name: name.to_owned(),
         type_name: "card_dummy".to_owned(),
         settings: Vec::new(),
         secrets: Vec::new(),
@@ -76,14 +76,16 @@ fn a_connection_lives_on_while_its_row_is_the_same() {
         let connected = documents.connected(ProcessorId(id(9))).unwrap();
         Arc::clone(connected.connection(|_| Arc::new(Unusable::new("for this test"))))
     };
-    let before = documents(&[processor(1)], None);
+    let before = documents(&[processor(1, "Dummy")], None);
     let mut other_change = before.clone();
     other_change.put(&organisation(1, 1, None), true, None).unwrap();
-    let read_again = documents(&[processor(1)], Some(&before));
-    for same in [other_change, read_again] {
+    let read_again = documents(&[processor(1, "Dummy")], Some(&before));
+    let tag = Tag { key: 2, bytes: [7; 16] };
+    let retagged = documents(&[DocumentRow { tag, ..processor(1, "Dummy") }], Some(&before));
+    for same in [other_change, read_again, retagged] {
         assert!(Arc::ptr_eq(&connection(&before), &connection(&same)));
     }
-    let changed = documents(&[processor(2)], Some(&before));
+    let changed = documents(&[processor(2, "Other")], Some(&before));
     assert!(!Arc::ptr_eq(&connection(&before), &connection(&changed)));
 }
 

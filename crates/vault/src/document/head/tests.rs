@@ -77,12 +77,13 @@ fn a_head_opens_in_its_vault_at_its_moment_and_unchanged() {
         counter: 9,
         header_version: Some(3),
         seals: 5,
+        key: 1,
         covered: covered(&[(DocumentKind::ApiKey, id(1), stamp(1, 7))], &keys),
     };
-    let body = keys.head_seal(9, &head.encode(), &SystemEntropy::new()).unwrap().to_vec();
+    let body = keys.head_seal(1, 9, &head.encode(), &SystemEntropy::new()).unwrap().to_vec();
     let row = DocumentRow { kind: DocumentKind::DocumentHead, id: HEAD_ID, version: 9, body, tag: Tag::NONE };
-    let (opened, key) = Head::open(&row, &keys).unwrap();
-    assert_eq!((opened.counter, opened.header_version, opened.seals, key), (9, Some(3), 5, 1));
+    let opened = Head::open(&row, &keys).unwrap();
+    assert_eq!((opened.counter, opened.header_version, opened.seals, opened.key), (9, Some(3), 5, 1));
     assert!(opened.is_sealed() && !opened.sealed(6).is_sealed());
     assert!(opened.covers(&head.covered));
     assert!(Head::open(&DocumentRow { version: 8, ..row.clone() }, &keys).is_err());
@@ -95,7 +96,7 @@ fn a_head_opens_in_its_vault_at_its_moment_and_unchanged() {
     // What a later version may put into the rest is not passed over.
     let mut longer = head.encode();
     longer[HEAD_BYTES - 1] = 1;
-    let body = keys.head_seal(9, &longer, &SystemEntropy::new()).unwrap().to_vec();
+    let body = keys.head_seal(1, 9, &longer, &SystemEntropy::new()).unwrap().to_vec();
     assert!(Head::open(&DocumentRow { body, ..row }, &keys).is_err());
 }
 
