@@ -1,6 +1,7 @@
 //! Keys of organisations from the command line, and a data key that is replaced under load while its process is killed.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::Mutex;
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use panvault_testkit::canary_cards;
 use serde_json::{Value, json};
 
+use crate::bin::{import, list};
 use crate::cli::path;
 use crate::support::{Dev, assert_healthy, panvault, run, run_json, run_refused, until};
 
@@ -111,6 +113,73 @@ fn a_data_key_is_replaced_under_load_and_kill() {
     assert_healthy(&data);
     let refused = run_refused(&rotate);
     assert!(refused.contains("nobody serves this vault"), "{refused}");
+}
+
+/// The keys of the vault of these purposes, the oldest of each first, with what may be done with them.
+fn vault_states(dev: &Dev, purpose: &str) -> Vec<String> {
+    let keys = run_json(&["key", "inventory", "--json", "--data", path(&dev.data)]);
+    let keys = keys["vault"].as_array().unwrap().iter().filter(|key| key["purpose"] == purpose);
+    keys.map(|key| key["state"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Rows and documents are given other tags and the head another key while requests come and the process is killed. In the end the keys of before are in no header, and what
+/// `panvault doctor` reads bears tags of those that are: nothing is left that another made. A backup from before opens by the keys that are in it.
+#[test]
+fn keys_that_tag_are_replaced_under_load_and_kill() {
+    const PURPOSES: [&str; 3] = ["row_tag", "document_tag", "document_head"];
+    let directory = tempfile::tempdir().unwrap();
+    let cards = Mutex::new(BTreeSet::new());
+    let mut dev = Dev::start(directory.path(), &[]);
+    let data = dev.data.clone();
+    import(&data, &list(directory.path(), "BANK ONE"));
+    let count = || cards.lock().unwrap().len();
+    under_load(&dev, 1, &cards, || until("there are cards", || count() >= CARDS));
+    let backups = directory.path().join("backups");
+    let slot = format!("slot_key_file={}", data.join("slot.key").display());
+    let backup = run_json(&["backup", path(&backups), "--data", path(&data), "--set", &slot, "--json"]);
+    let rotate = |purpose: &str, more: &[&str]| {
+        run(&[&["key", "rotate", purpose, "--data", path(&data), "--json"], more].concat())
+    };
+    for purpose in PURPOSES {
+        let made = rotate(purpose, &[]);
+        assert!(made.status.success(), "{purpose}: {}", made.err);
+    }
+    for round in 2..4 {
+        let retagged = || dev.get("/v1/status").json()["key_rows_retagged"].as_u64().unwrap_or_default();
+        under_load(&dev, round, &cards, || {
+            until("rows are tagged anew, or all are", || {
+                retagged() > 20 || PURPOSES.iter().all(|of| vault_states(&dev, of) == ["destroyed", "active"])
+            });
+            dev.signal("-KILL");
+        });
+        dev.kill();
+        assert_healthy(&data);
+        dev = Dev::start(directory.path(), &[]);
+    }
+    under_load(&dev, 5, &cards, || {
+        for purpose in PURPOSES {
+            let ended = rotate(purpose, &["--wait"]);
+            assert!(ended.status.success(), "{purpose}: {}", ended.err);
+        }
+    });
+    for purpose in PURPOSES {
+        let states = vault_states(&dev, purpose);
+        let (last, before) = states.split_last().unwrap();
+        assert!(last == "active" && before.iter().all(|state| state == "destroyed"), "{purpose}: {states:?}");
+    }
+    for card in cards.lock().unwrap().iter() {
+        let paid = dev.post("/v1/transaction", &dev.transaction_body(card, 1099));
+        assert_eq!(paid.status, 200, "{card}: {}", paid.text);
+    }
+    let card = dev.make_card("4111111111111111", None);
+    assert_eq!(dev.get(&format!("/v1/card/{card}")).json()["issuer_name"], json!("BANK ONE"));
+    dev.stop();
+    assert_healthy(&data);
+    // Version (2) · tag (16) at the end of the file.
+    let table = fs::read(data.join("bins.table")).unwrap();
+    assert!(u16::from_be_bytes([table[table.len() - 18], table[table.len() - 17]]) > 1);
+    let (backup, elsewhere) = (backup["path"].as_str().unwrap(), directory.path().join("restored"));
+    run_json(&["restore", backup, "--verify", "--data", path(&elsewhere), "--set", &slot, "--json"]);
 }
 
 /// What is destroyed is asked for twice, and nothing opens any more.
