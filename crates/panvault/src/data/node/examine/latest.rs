@@ -262,7 +262,8 @@ impl Told {
             | Action::VaultKeyActivate
             | Action::VaultKeyDestroy
             | Action::KeyRewrap
-            | Action::RowRetag => Self::Nothing,
+            | Action::RowRetag
+            | Action::DocumentRetag => Self::Nothing,
         }
     }
 
