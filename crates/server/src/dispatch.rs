@@ -478,8 +478,9 @@ async fn missed(app: &App, counter: u32, refusal: Refusal) -> Missed {
         return Missed::Not(refusal);
     }
     match app.vault().documents_moved_on(counter).await {
-        Ok(false) if !is_later => Missed::Not(refusal),
-        Ok(_) => {
+        // Then there is no later key either, and what names one is not what the vault wrote.
+        Ok(false) => Missed::Not(refusal),
+        Ok(true) => {
             let what = "has just seen what another changed; try again";
             Missed::MovedOn(Refusal::with(ErrorCode::Busy, "node", what))
         }

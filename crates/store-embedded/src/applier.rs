@@ -142,6 +142,10 @@ impl Applier {
     /// Takes commits out of the trail whose records are all before a place, a slice between any two turns.
     fn forget(&mut self, view: &Connection, first: u64, dirty: &mut bool) -> Result<Option<bool>, WorkFault> {
         loop {
+            if self.view_log.is_full() {
+                // The rest goes when it is asked again: somebody who reads is in the way of a checkpoint.
+                return Ok(None);
+            }
             match forget_notes(view, first) {
                 Ok(0) => return Ok(None),
                 Ok(_) => *dirty = true,

@@ -201,7 +201,11 @@ impl ApplyQueue {
     }
 
     pub(crate) fn end(&self, failed: bool) {
-        self.lock().end = Some(if failed { End::Failed } else { End::Closed });
+        let mut state = self.lock();
+        state.end = Some(if failed { End::Failed } else { End::Closed });
+        // Whoever waits for them is told by that.
+        (state.copy, state.forget) = (None, None);
+        drop(state);
         self.changed.notify_one();
     }
 }

@@ -81,6 +81,9 @@ impl HeadChanges {
             self.changes += 1;
         } else if comes_with_the_first {
             self.first();
+        } else if note.action == Action::VaultSeal && (note.outcome > 0 || self.is_sealed()) {
+            // One that was sealed stays so, and the head says it once more.
+            self.changes += 1;
         } else if note.action == Action::VaultSeal {
             // That it is sealed is in the head.
             self.seals += 1;
@@ -270,6 +273,7 @@ mod tests {
             (at(Action::DocumentCreate, 1), at(Action::VaultSeal, 2), at(Action::VaultUnseal, 3));
         let one = told(&[made, seal, lift]);
         assert_eq!((told(&[made, seal]).count(), one.count()), (2, 3));
+        assert_eq!(told(&[made, seal, seal, lift]).count(), 4, "a seal of one that is sealed is one change");
         let mut both = told(&[made, seal]);
         both.add(&HeadChanges { is_begun: true, ..HeadChanges::default() });
         let mut other = HeadChanges { is_begun: true, ..HeadChanges::default() };

@@ -5,6 +5,7 @@ use panvault_model::{Id, NodeId, OrganisationId, Timestamp};
 use panvault_store::{Action, Commit, Expect, Outcome, Store};
 
 use crate::audit::{CHECKPOINT_ROW, Requester, checkpoint_read, checkpoint_row};
+use crate::document::keys_as_documents_say;
 use crate::error::VaultError;
 use crate::permit::{Permit, VaultBackup};
 use crate::vault::Vault;
@@ -29,6 +30,7 @@ pub async fn restore_note(
     now: Timestamp,
     backup: Id,
 ) -> Result<(), VaultError> {
+    keys_as_documents_say(store, keys).await?;
     let audit = Requester::VAULT.note(now, Action::VaultRestore, NOBODY, backup);
     let (mut expects, mut effects) = (Vec::new(), Vec::new());
     if store.is_shared() {
@@ -56,11 +58,23 @@ pub async fn restore_writer(store: &dyn Store) -> Result<Option<NodeId>, VaultEr
 
 /// The backup of which the vault was made last, and when, where nodes share the store and it was made of one.
 pub async fn restored_from(store: &dyn Store) -> Result<Option<(Id, Timestamp)>, VaultError> {
+    last_if(store, |action| action == Action::VaultRestore).await
+}
+
+/// Of what the vault in this store was made last, where nodes share the store: of a backup, or of a vault that was moved here; and when.
+pub async fn made_from(store: &dyn Store) -> Result<Option<(Id, Timestamp)>, VaultError> {
+    last_if(store, |action| matches!(action, Action::VaultRestore | Action::VaultMove)).await
+}
+
+/// Object and time of the last record of the chain that comes first, where it is one of these.
+async fn last_if(
+    store: &dyn Store,
+    is_one: impl Fn(Action) -> bool,
+) -> Result<Option<(Id, Timestamp)>, VaultError> {
     let Some(writer) = restore_writer(store).await? else { return Ok(None) };
     let end = store.audit_ends(vec![writer]).await?.first().copied().unwrap_or(0);
     let last = store.audit_read(writer, end, 1).await?;
     // The node whose chain it is has ended with the vault before, so nothing comes behind it.
-    let last =
-        last.first().filter(|record| record.place == end && record.note.action == Action::VaultRestore);
+    let last = last.first().filter(|record| record.place == end && is_one(record.note.action));
     Ok(last.map(|record| (record.note.object, record.note.at)))
 }

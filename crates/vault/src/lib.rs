@@ -61,7 +61,7 @@ pub use crate::audit::{
     AuditVerified, Origin, RefusedCaller, TOLD_TABLES, TrailExamined, audit_starts, operation_name,
     told_mark, told_of, trail_examine, trail_examine_each, trail_moved, vault_chain,
 };
-pub use crate::backup::{restore_note, restore_writer, restored_from};
+pub use crate::backup::{made_from, restore_note, restore_writer, restored_from};
 pub use crate::bin::BinView;
 pub use crate::card::{CardChange, CardView, CvvChange, Metadata, Refreshed};
 pub use crate::chain::StoreChain;

@@ -50,7 +50,8 @@ impl Vault {
             let seals = snapshot.head.seals;
             let after = if snapshot.head.is_sealed() { Some(seals) } else { seals.checked_add(1) };
             let nobody = OrganisationId::from_bytes([0; 12]);
-            let audit = permit.asked().note(permit.now().wall, Action::VaultSeal, nobody, self.id().0);
+            let mut audit = permit.asked().note(permit.now().wall, Action::VaultSeal, nobody, self.id().0);
+            audit.outcome = u8::from(snapshot.head.is_sealed());
             let changes = vec![DocumentChange::Seals(after.ok_or(VaultError::Contended)?)];
             Ok(((), DocumentPlan { changes, audit }))
         })

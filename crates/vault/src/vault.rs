@@ -1,5 +1,6 @@
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, OnceLock, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
@@ -151,6 +152,8 @@ struct Inner {
     document_lists: Arc<Slots<()>>,
     audit_lists: Arc<Slots<()>>,
     audit_verified: std::sync::Mutex<Option<AuditVerified>>,
+    /// Up to where records of each node were kept no longer when this process last looked.
+    retired: std::sync::Mutex<BTreeMap<NodeId, u64>>,
     earlier: std::sync::Mutex<EarlierSnapshots>,
     last_uses: LastUses,
     rehashes: Rehashes,
@@ -235,6 +238,7 @@ impl Vault {
             document_lists: Arc::new(Slots::new(vec![(); DOCUMENT_LISTS_MAX], DOCUMENT_LISTS)),
             audit_lists: Arc::new(Slots::new(vec![(); AUDIT_LISTS_MAX], AUDIT_LISTS)),
             audit_verified: std::sync::Mutex::default(),
+            retired: std::sync::Mutex::default(),
             earlier: std::sync::Mutex::default(),
             last_uses: LastUses::default(),
             rehashes: Rehashes::default(),
@@ -630,6 +634,10 @@ impl Vault {
 
     pub(crate) fn document_lists(&self) -> &Arc<Slots<()>> {
         &self.inner.document_lists
+    }
+
+    pub(crate) fn retired(&self) -> std::sync::MutexGuard<'_, BTreeMap<NodeId, u64>> {
+        self.inner.retired.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(crate) fn audit_verified(&self) -> std::sync::MutexGuard<'_, Option<AuditVerified>> {

@@ -71,14 +71,17 @@ impl LiveBins {
     /// Follows the file for as long as it is polled, and the key that tags it.
     pub(crate) async fn follow(self: Arc<Self>, vault: Vault) {
         // What another key tagged while nobody served the vault is tagged anew too.
-        let (mut tagged_by, mut failed) = (0, 0);
+        let (mut tagged_by, mut looked_by, mut failed) = (0, 0, 0);
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             let version = self.tags.version();
             // What is wrong with it is logged.
-            let looked = self.look_again(version != tagged_by && tagged_by != 0).await;
-            if version != tagged_by && looked.is_ok() {
-                match self.retag(version).await {
+            let looked = self.look_again(version != looked_by && looked_by != 0).await;
+            looked_by = version;
+            // A command that began before the key changed may have put one there since.
+            let is_old = || self.tag_key().is_some_and(|key| key != version);
+            if looked.is_ok() && (version != tagged_by || is_old()) {
+                match self.retag().await {
                     Ok(()) => tagged_by = version,
                     Err(error) if failed != version => {
                         failed = version;
@@ -136,10 +139,10 @@ impl LiveBins {
         looked
     }
 
-    /// Gives the table in use, and the one before it, the tag of the key that tags now, which has this version.
-    async fn retag(self: &Arc<Self>, version: u16) -> anyhow::Result<()> {
+    /// Gives the table in use, and the one before it, the tag of the key that tags now.
+    async fn retag(self: &Arc<Self>) -> anyhow::Result<()> {
         let is_there = self.is_imported() || path_before(&self.directory).exists();
-        if !is_there || self.tag_key() == Some(version) {
+        if !is_there {
             return Ok(());
         }
         let live = Arc::clone(self);

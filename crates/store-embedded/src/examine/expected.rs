@@ -68,7 +68,16 @@ impl ExpectedRows {
                 self.documents.changed.push(*note.object.as_bytes());
                 &mut self.documents.changed
             }
-            Action::DocumentUpdate => &mut self.documents.changed,
+            // Some of these name a document that they change, and others a key, which has no row of its own here.
+            Action::DocumentUpdate
+            | Action::KeyMake
+            | Action::KeyActivate
+            | Action::KeyDestroy
+            | Action::HeaderChange
+            | Action::VaultKeyActivate
+            | Action::VaultKeyDestroy
+            | Action::KeyRewrap
+            | Action::DocumentRetag => &mut self.documents.changed,
             Action::DocumentDelete => &mut self.documents.gone,
             Action::BinsLoad => {
                 self.bins = Some(note.object);
@@ -94,16 +103,8 @@ impl ExpectedRows {
             | Action::NotificationContradict
             | Action::RowRetag
             | Action::ApiKeyUse => return,
-            // The head alone counts them: a key has no row of its own in what is held against it.
-            Action::KeyMake
-            | Action::KeyActivate
-            | Action::KeyDestroy
-            | Action::HeaderChange
-            | Action::VaultKeyActivate
-            | Action::VaultKeyDestroy
-            | Action::KeyRewrap
-            | Action::DocumentRetag
-            | Action::VaultSeal
+            // The head alone counts them.
+            Action::VaultSeal
             | Action::VaultUnseal
             | Action::VaultBackup
             | Action::VaultRestore

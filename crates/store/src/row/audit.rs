@@ -475,7 +475,7 @@ pub struct AuditNote {
     /// From where: an IPv6 address, IPv4 mapped into it; all zeroes for this machine's own commands, or several addresses.
     pub address: [u8; 16],
     /// Of [`Action::TransactionSettle`], [`Action::RefundSettle`], [`Action::RefundFail`] and [`Action::WebhookDeliver`] the number of the status that it came to; of [`Action::CardUpdate`] 1 when the row
-    /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; of [`Action::DocumentUpdate`] see [`AuditNote::TWICE`], [`AuditNote::DISABLED`], [`AuditNote::ENABLED`] and [`AuditNote::REHASHED`]; of [`Action::AccessRefuse`] and [`Action::SigninRefuse`] the
+    /// changed, 0 when only the CVV did; of [`Action::CardRefresh`] 1; of [`Action::DocumentUpdate`] see [`AuditNote::TWICE`], [`AuditNote::DISABLED`], [`AuditNote::ENABLED`] and [`AuditNote::REHASHED`]; of [`Action::VaultSeal`] 1 where it was sealed before; of [`Action::AccessRefuse`] and [`Action::SigninRefuse`] the
     /// number of the [`RefusalReason`](crate::RefusalReason), 0 for several; else 0.
     pub outcome: u8,
     /// How often, and between when: of those whose [`Action::is_counted`], and of no other.

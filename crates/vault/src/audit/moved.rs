@@ -8,6 +8,7 @@ use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Outcome, Store};
 
 use crate::audit::Requester;
 use crate::audit::checkpoint::{checkpoint_read, checkpoint_row};
+use crate::document::keys_as_documents_say;
 use crate::error::VaultError;
 use crate::seal;
 
@@ -25,6 +26,7 @@ pub async fn trail_moved(
     told: &AuditStart,
     now: Timestamp,
 ) -> Result<(), VaultError> {
+    keys_as_documents_say(store, keys).await?;
     let writer = vault_chain(keys);
     let end = store.audit_ends(vec![writer]).await?.first().copied().unwrap_or(0);
     if end == records.saturating_add(1) {

@@ -32,27 +32,45 @@ impl Vault {
         let writers = self.store().audit_writers().await?;
         let ends = self.store().audit_ends(writers.clone()).await?;
         let mut starts = audit_starts(self.store(), self.keys(), &writers).await?;
-        let mut retired = 0_u64;
+        let (mut retired, mut failed) = (0_u64, None);
         for (writer, end) in writers.into_iter().zip(ends) {
-            let (mut version, mut start) = starts.remove(&writer).unwrap_or_default();
-            if start.place > 0 {
-                self.store().audit_forget(writer, start.place.saturating_add(1)).await?;
-            }
-            let until = end.saturating_sub(1).min(self.trail_has(writer).await?);
-            loop {
-                let before = start.place;
-                let is_more = self.audit_told(&chain, writer, &mut start, until, days).await?;
-                if start.place == before {
-                    break;
-                }
-                version = self.audit_start_put(writer, version, &start).await?;
-                retired += start.place - before;
-                if !is_more {
-                    break;
-                }
+            let start = starts.remove(&writer).unwrap_or_default();
+            match self.audit_retire_of(&chain, writer, end, start, days).await {
+                Ok(records) => retired += records,
+                // One whose trail cannot be read keeps no other from it.
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        Ok(retired)
+        failed.map_or(Ok(retired), Err)
+    }
+
+    async fn audit_retire_of(
+        &self,
+        chain: &dyn Chain,
+        writer: NodeId,
+        end: u64,
+        (mut version, mut start): (u32, AuditStart),
+        days: u32,
+    ) -> Result<u64, VaultError> {
+        // What this process has not seen for as long somebody may be reading.
+        let seen = self.retired().get(&writer).copied().unwrap_or(0);
+        if seen > 0 {
+            self.store().audit_forget(writer, seen.min(start.place).saturating_add(1)).await?;
+        }
+        let (first, until) = (start.place, end.saturating_sub(1).min(self.trail_has(writer).await?));
+        loop {
+            let before = start.place;
+            let is_more = self.audit_told(chain, writer, &mut start, until, days).await?;
+            if start.place == before {
+                break;
+            }
+            version = self.audit_start_put(writer, version, &start).await?;
+            if !is_more {
+                break;
+            }
+        }
+        self.retired().insert(writer, start.place);
+        Ok(start.place - first)
     }
 
     /// Takes up what records of a writer told that are older than so many days, a bounded number of them. Whether there may be more.

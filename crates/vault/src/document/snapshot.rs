@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use panvault_keys::{HandOver, KeyRing, KeysError, OrganisationKey, VaultKeys, VaultPurpose};
 use panvault_model::{Id, OrganisationId};
-use panvault_store::{DocumentKind, DocumentRow, RowKey};
+use panvault_store::{DocumentKind, DocumentRow, RowKey, Store};
 
 use crate::document::change::DocumentChange;
 use crate::document::documents::Documents;
@@ -167,7 +167,11 @@ impl Snapshot {
     ) -> Result<(Documents, KeyRing, Covered), VaultError> {
         let (mut documents, mut keys, mut gone) = (self.documents.clone(), Vec::new(), Vec::new());
         let mut covered = self.head.covered();
-        let hash = |stamp: Stamp, kind: DocumentKind, id: Id| stamp.hash(kind, id, vault_keys, self.head.key);
+        // Where the head is under another key, all are hashed anew below; the one before may be gone.
+        let moves = head_key != self.head.key;
+        let hash = |stamp: Stamp, kind: DocumentKind, id: Id| {
+            if moves { Ok([0; 32]) } else { stamp.hash(kind, id, vault_keys, self.head.key) }
+        };
         for change in changes {
             let (kind, id, before) = match change {
                 DocumentChange::Put(row) => {
@@ -193,13 +197,24 @@ impl Snapshot {
                 covered.take(hash(before, kind, id)?);
             }
         }
-        if head_key != self.head.key {
+        if moves {
             covered = documents.covered(vault_keys, head_key)?;
         }
         let keys =
             gone.into_iter().fold(self.keys.with(keys), |keys, organisation| keys.without(organisation));
         Ok((documents, keys, covered))
     }
+}
+
+/// Lets keys that came out of a header alone be in the states that the documents of a store say: what a rotation ended is written into the header with the next change of it. To be called
+/// before anything is tagged with keys of which no vault was opened.
+pub(crate) async fn keys_as_documents_say(store: &dyn Store, keys: &VaultKeys) -> Result<(), VaultError> {
+    let of = (DocumentKind::HandOver, HAND_OVER_ID);
+    let Some(row) = store.document_read_many(vec![of]).await?.into_iter().next().flatten() else {
+        return Ok(());
+    };
+    naming_verify(keys, &row)?;
+    Ok(keys.take(&*hand_over(&row)?)?)
 }
 
 /// Holds one of the two documents that name the header of keys against its tag. [`VaultError::Keys`] where that is of a key that only a later header has.

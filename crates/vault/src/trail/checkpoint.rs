@@ -115,11 +115,16 @@ impl Vault {
 
     /// The place of the last record of a writer that nobody who is given the trail lacks, as it is written down.
     pub(crate) async fn trail_has(&self, writer: NodeId) -> Result<u64, VaultError> {
-        let Some(export) = self.export() else { return Ok(u64::MAX) };
-        let Some((_, state)) = self.trail_state().await? else { return Ok(0) };
+        let Some((_, state)) = self.trail_state().await? else {
+            return Ok(if self.export().is_some() { 0 } else { u64::MAX });
+        };
         let before = state.kept_from.saturating_sub(1);
         let taken = |name: &str| state.taken.get(name).map_or(before, |taken| taken.number.max(before));
-        let all = export.settings.destinations.iter().map(|destination| taken(destination.name())).min();
+        // A node that exports nothing, or nothing for now, takes nothing away from those that do, and from a day on which it does again.
+        let all = match self.export() {
+            Some(export) => export.settings.destinations.iter().map(|one| taken(one.name())).min(),
+            None => state.taken.keys().map(|name| taken(name)).min(),
+        };
         let all = all.unwrap_or(state.number);
         let end = state.ends.get(&writer).copied().unwrap_or(0);
         if all >= state.number {

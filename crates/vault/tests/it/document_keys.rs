@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use panvault_keys::{KeyMode, KeyState, KeysError, VaultPurpose};
 use panvault_model::Role;
+use panvault_store::audit_start::AuditStart;
 use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Effect, Expect, RowKey, Store, StoreFault};
 use panvault_testkit::conformance::note;
 use panvault_testkit::{operator, root_key, vault_header};
 use panvault_vault::limits::{RETAG_ROWS, ROTATION_STORED_SECONDS};
-use panvault_vault::{OrganisationChange, RowVerifier, VaultError};
+use panvault_vault::{OrganisationChange, RowVerifier, VaultError, trail_moved, vault_chain};
 
 use crate::vault_rotation::{AT, Place, change, entropy, opened, permit, served, start, states};
 use crate::world::{Shop, VAULT, World};
@@ -279,4 +280,48 @@ async fn nodes_change_documents_while_their_keys_are_replaced() {
         let error = away.vault.documents_follow().await;
         assert!(matches!(error, Err(VaultError::Keys(KeysError::HeaderOlder))), "{purpose:?}: {error:?}");
     }
+}
+
+/// A node was away from the moment at which the head came under another key until the key before was gone: it asked for a hash with that, and followed nothing any more.
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_away_while_the_head_changed_its_key_follows() {
+    let mut one = World::shared().await;
+    let place = Place::of(&vault_header(VAULT, 1));
+    start(&mut one, &place, 1).await.unwrap();
+    one.clock.pass_millis(3_600_000);
+    one.vault.lease_renew().await.unwrap();
+    let late = one.beside(8).await;
+    let shop = one.shop(None).await;
+    let card = one.card(&shop).await;
+    made(&one, &place, HEAD).await;
+    late.vault.documents_follow().await.unwrap();
+    for _ in 0..3 {
+        one.vault.keys_rotate().await.unwrap();
+        one.clock.pass_millis((ROTATION_STORED_SECONDS + 60) * 1_000);
+        one.vault.lease_renew().await.unwrap();
+    }
+    assert_eq!(states(&one.vault, 1, HEAD), REPLACED);
+    late.clock.pass_millis(3 * (ROTATION_STORED_SECONDS + 60) * 1_000);
+    late.vault.documents_follow().await.unwrap();
+    late.vault.lease_renew().await.unwrap();
+    assert!(opened(&late, &shop, card).await);
+    is_changed(&late, &shop, "by the one that was away").await;
+    is_whole(&late, &place).await;
+}
+
+/// Commands that move or restore a vault have the header alone, which goes on calling a key active that the documents say is destroyed.
+#[tokio::test(start_paused = true)]
+async fn who_has_the_header_alone_tags_with_the_key_that_the_documents_call_active() {
+    let (world, _, place) = served().await;
+    made(&world, &place, TAG).await;
+    world.vault.keys_rotate().await.unwrap();
+    assert_eq!(states(&world.vault, 1, TAG), REPLACED);
+    let keys = place.header().open(&root_key(1), VAULT, KeyMode::Test).unwrap();
+    let writer = vault_chain(&keys);
+    let end = world.store.audit_ends(vec![writer]).await.unwrap()[0];
+    let mut told = AuditStart::default();
+    told.documents = 1;
+    trail_moved(&*world.store, &keys, end, &told, AT).await.unwrap();
+    let rows = world.store.document_read_many(vec![(DocumentKind::AuditStart, writer.0)]).await.unwrap();
+    assert_eq!(rows[0].as_ref().unwrap().tag.key, 2);
 }

@@ -10,7 +10,7 @@ use panvault_keys::{Slot, VaultKeys};
 use panvault_model::{Id, NodeId};
 use panvault_store::{Action, AuditRecord};
 use panvault_store_postgres::{ChainMark, Database, MarkState, PostgresStore, VaultRow};
-use panvault_vault::{Mode, SystemClock};
+use panvault_vault::{Mode, SystemClock, audit_starts};
 
 use crate::data::backup::apply::Ended;
 use crate::data::backup::manifest::Manifest;
@@ -43,6 +43,8 @@ struct PutBack {
     keys: VaultKeys,
     /// It was begun to be made fit to be served.
     is_begun: bool,
+    /// The places of the last records of all chains, together.
+    places: u64,
     /// Where that was begun: what the trail says has ended.
     ended: Ended,
 }
@@ -75,7 +77,7 @@ async fn looked_at(
     let node_id = node_make(&SystemClock::start())?;
     let unread = || format!("the database at {url} cannot be read");
     let store = PostgresStore::open(database.clone(), chain(&there), node_id).await.with_context(unread)?;
-    has_all(&store, chains, manifest.id).await?;
+    has_all(&store, &there, chains, manifest.id).await?;
     let mut reading = Reading::new(manifest.id, is_begun);
     let at_rest = AtRest { store: &store, keys: &open };
     let (found, counts) = at_rest.examined(at, &mut |record| reading.put(record)).await?;
@@ -96,7 +98,8 @@ async fn looked_at(
     };
     drop(store);
     let keys = there;
-    Ok(PutBack { verified, row, mode, keys, is_begun, ended: reading.ended, database })
+    let places = reading.ends.values().sum();
+    Ok(PutBack { verified, database, row, mode, keys, is_begun, places, ended: reading.ended })
 }
 
 /// The row about the vault of the backup, and whether it was begun to be restored. Another vault, and one that is not there whole, is refused.
@@ -135,12 +138,30 @@ async fn vault_of(database: &Database, manifest: &Manifest) -> anyhow::Result<(V
 }
 
 /// Whether each chain goes as far as it did at the backup, with the same records.
-async fn has_all(store: &PostgresStore, chains: &[ChainMark], backup: Id) -> anyhow::Result<()> {
+async fn has_all(
+    store: &PostgresStore,
+    keys: &VaultKeys,
+    chains: &[ChainMark],
+    backup: Id,
+) -> anyhow::Result<()> {
     let url = store.database().url();
+    let writers: Vec<_> = chains.iter().map(|mark| mark.writer).collect();
+    let starts = audit_starts(store, keys, &writers).await;
+    let starts = starts.with_context(|| format!("the trail in the database at {url} cannot be read"))?;
     for mark in chains {
         let state = store.chain_mark_state(mark).await;
         match state.with_context(|| format!("the trail in the database at {url} cannot be read"))? {
             MarkState::Stands => {}
+            MarkState::Short { .. } | MarkState::Other
+                if starts.get(&mark.writer).is_some_and(|(_, start)| start.place >= mark.place) =>
+            {
+                bail!(
+                    "the trail in the database at {url} is kept from record {} of node {} on, and backup {backup} names an earlier one: audit_retention_days was over since. Name a backup \
+                     that was made later",
+                    starts.get(&mark.writer).map_or(0, |(_, start)| start.place).saturating_add(1),
+                    mark.writer
+                )
+            }
             MarkState::Short { end } => bail!(
                 "the database at {url} is older than backup {backup}: the trail of node {} ends there with record {end}, and had {} when the backup was made; put back a dump or base \
                  backup that was begun behind it, or name the backup that belongs to this one",
@@ -162,6 +183,8 @@ struct Reading {
     backup: Id,
     is_begun: bool,
     records: u64,
+    /// The place of the last record of each chain.
+    ends: BTreeMap<NodeId, u64>,
     heads: BTreeMap<NodeId, AuditRecord>,
     /// Chains of which what comes next is of the restore that was begun.
     restored: BTreeSet<NodeId>,
@@ -170,8 +193,9 @@ struct Reading {
 
 impl Reading {
     fn new(backup: Id, is_begun: bool) -> Self {
-        let (heads, restored, ended) = (BTreeMap::new(), BTreeSet::new(), Ended::default());
-        Self { backup, is_begun, records: 0, heads, restored, ended }
+        let (ends, heads) = (BTreeMap::new(), BTreeMap::new());
+        let (restored, ended) = (BTreeSet::new(), Ended::default());
+        Self { backup, is_begun, records: 0, ends, heads, restored, ended }
     }
 
     fn put(&mut self, record: &AuditRecord) {
@@ -180,6 +204,7 @@ impl Reading {
             self.ended.put(&record.note);
         }
         let writer = record.writer;
+        self.ends.insert(writer, record.place);
         if record.note.action == Action::VaultRestore && record.note.object == self.backup {
             self.restored.insert(writer);
         }

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use panvault_keys::VaultKeys;
 use panvault_model::{ProcessorId, VaultId};
-use panvault_store::audit_start::AuditStart;
 use panvault_store::{AuditRecord, DocumentKind, DocumentRow, Store, Table};
 use panvault_store_postgres::{Database, PostgresStore};
 use panvault_vault::{
-    Mode, RowVerifier, SystemClock, VaultError, documents_differ, processor_types, trail_examine_each,
+    Mode, RowVerifier, SystemClock, VaultError, audit_starts, documents_differ, processor_types,
+    trail_examine_each,
 };
 
 use crate::config::Cvvs;
@@ -153,7 +153,12 @@ impl AtRest<'_> {
             }
         };
         let looking = Looking { store: self.store, keys: &keys, opened: self.keys };
-        let (rows, trail) = looking.look(verifier, at, Some(Rest { latest: Latest::new(), each })).await?;
+        let writers = self.store.audit_writers().await?;
+        // One that is not what the vault wrote is found with the trail.
+        let starts = audit_starts(self.store, &keys, &writers).await.unwrap_or_default();
+        let retired_until = starts.values().map(|(_, start)| start.at).max();
+        let rest = Rest { latest: Latest::new(retired_until), each };
+        let (rows, trail) = looking.look(verifier, at, Some(rest)).await?;
         findings.extend(trail);
         findings.extend(rows.findings);
         Ok((findings, rows.counts))
@@ -194,15 +199,11 @@ impl Looking<'_> {
             }
         })
         .await?;
-        let has_all = trail.told == AuditStart::default();
         presence.retired(trail.told);
         // A trail that is not whole says nothing of what it lacks.
         if trail.findings.is_empty() {
             found.findings.extend(self.not_as_told(&presence).await?);
-            // Where records are kept no longer, the rest does not tell of all changes.
-            if let Some(Rest { latest, .. }) = rest
-                && has_all
-            {
+            if let Some(Rest { latest, .. }) = rest {
                 found.findings.extend(self.not_the_last(latest).await?);
             }
         }

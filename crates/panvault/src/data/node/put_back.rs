@@ -9,7 +9,7 @@ use panvault_directory::Directory;
 use panvault_model::{Id, NodeId, Timestamp, VaultId};
 use panvault_store::Store;
 use panvault_store_postgres::PostgresStore;
-use panvault_vault::{Mode, restored_from};
+use panvault_vault::{Mode, made_from};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -19,7 +19,7 @@ use crate::data::node::{FILE, LastServed, NodeDirectory, write};
 const NOTE_EVERY: Duration = Duration::from_secs(30);
 
 impl NodeDirectory {
-    /// Refuses a database that has not what the node wrote that was last served from here, unless it was restored since. Gives the backup that it was last made of.
+    /// Refuses a database that has not what the node wrote that was last served from here, unless it was restored since, or the vault moved there. Gives what it was last made of.
     pub(super) async fn is_not_put_back(
         &self,
         store: &Arc<PostgresStore>,
@@ -27,7 +27,7 @@ impl NodeDirectory {
     ) -> anyhow::Result<Option<(Id, Timestamp)>> {
         let url = store.database().url();
         let unread = || format!("the database at {url} cannot be read");
-        let restored = restored_from(store.as_ref()).await.with_context(unread)?;
+        let restored = made_from(store.as_ref()).await.with_context(unread)?;
         let Some(node) = last.node else { return Ok(restored) };
         let ends = store.audit_ends(vec![node]).await.with_context(unread)?;
         let end = ends.first().copied().unwrap_or(0);

@@ -43,7 +43,7 @@ pub(crate) async fn restore_database(
     let put_back = looked_at(path, slot, &node, at).await?;
     let since =
         export.map(|export| tokio::task::block_in_place(|| export.since(&put_back.verified))).transpose()?;
-    let PutBack { verified, database, row, mode, keys, is_begun, ended } = put_back;
+    let PutBack { verified, database, row, mode, keys, is_begun, places, ended } = put_back;
     node.is_of(node.known, row.vault, mode)?;
     let (url, backup) = (database.url().to_string(), verified.manifest.id);
     let store =
@@ -54,7 +54,7 @@ pub(crate) async fn restore_database(
         let restoring = VaultState::Restoring(backup).text(mode);
         replace(&database, &restoring, row.version, &mut |_| ()).await?;
     }
-    if let Err(error) = close(&store, &keys, &database, verified.records).await {
+    if let Err(error) = close(&store, &keys, &database, places).await {
         if !is_begun {
             replace(&database, &row.mode, row.version.saturating_add(1), &mut |_| ()).await?;
         }
@@ -118,7 +118,7 @@ async fn close(
     store: &PostgresStore,
     keys: &VaultKeys,
     database: &Database,
-    records: u64,
+    places: u64,
 ) -> anyhow::Result<()> {
     let writers = patient(&mut |_| (), async || store.audit_writers().await).await?;
     let ends = patient(&mut |_| (), async || store.audit_ends(writers.clone()).await).await?;
@@ -127,7 +127,7 @@ async fn close(
     let ends = patient(&mut |_| (), async || store.audit_ends(writers.clone()).await).await?;
     let there: u64 = ends.iter().sum();
     ensure!(
-        there == records,
+        there == places,
         "somebody has written to the database at {} while it was looked at: stop all nodes and commands, and run this again",
         database.url()
     );

@@ -144,13 +144,12 @@ impl Presence {
             Some((table, told_mark(self.chain.as_ref(), table, id)?))
         });
         let marks: Vec<_> = marks.chain(self.leaving.iter().copied()).collect();
-        let is_told = |(table, part, differs): &(Table, usize, u128)| {
-            let of =
-                |(of, mark): &&(Table, u128)| of == table && *mark % START_BUCKETS as u128 == *part as u128;
-            is_made_of(*differs, marks.iter().filter(of).map(|(_, mark)| *mark))
-        };
-        let open: BTreeSet<_> =
-            self.parts(told).into_iter().filter(|part| !is_told(part)).map(|(table, _, _)| table).collect();
+        let open: BTreeSet<_> = self
+            .parts(told)
+            .into_iter()
+            .filter(|part| !is_told(part, &marks))
+            .map(|(table, _, _)| table)
+            .collect();
         let said = |table: Table| {
             format!(
                 "a {} of before {} is gone, or was deleted and is there again; no record of the audit trail that is kept names it",
@@ -209,6 +208,12 @@ fn flip(sets: &mut BTreeMap<Table, Vec<u128>>, table: Table, bucket: usize, hash
     if let Some(bucket) = sets.get_mut(&table).and_then(|buckets| buckets.get_mut(bucket)) {
         *bucket ^= hash;
     }
+}
+
+/// Whether some of these marks account for the difference of a part.
+fn is_told((table, part, differs): &(Table, usize, u128), marks: &[(Table, u128)]) -> bool {
+    let of = |(of, mark): &&(Table, u128)| of == table && *mark % START_BUCKETS as u128 == *part as u128;
+    is_made_of(*differs, marks.iter().filter(of).map(|(_, mark)| *mark))
 }
 
 /// Whether a sum is the exclusive or of some of these marks.
