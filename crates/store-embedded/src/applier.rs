@@ -143,12 +143,18 @@ impl Applier {
     fn forget(&mut self, view: &Connection, first: u64, dirty: &mut bool) -> Result<Option<bool>, WorkFault> {
         loop {
             if self.view_log.is_full() {
-                // The rest goes when it is asked again: somebody who reads is in the way of a checkpoint.
-                return Ok(None);
+                self.written(view, self.apply_queue.oldest_segment())?;
+                if self.view_log.is_full() {
+                    // The rest goes when it is asked again: somebody who reads is in the way of a checkpoint.
+                    return Ok(None);
+                }
             }
             match forget_notes(view, first) {
                 Ok(0) => return Ok(None),
-                Ok(_) => *dirty = true,
+                Ok(_) => {
+                    self.readers.committed();
+                    *dirty = true;
+                }
                 // The rest goes when it is asked again.
                 Err(error) if hold_up(&error).is_some() => return Ok(None),
                 Err(error) => return Err(error.into()),
