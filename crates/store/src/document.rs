@@ -51,11 +51,11 @@ pub enum DocumentKind {
     TrailState,
     /// A checkpoint of the exported trail, with where its records are; its id is its number. It lies beside the documents, too.
     TrailCheckpoint,
-    /// Where what is kept of the audit trail of a node begins, whose id it has ([`crate::audit_start`]). It lies beside the documents, too.
-    AuditStart,
     /// Which header of keys the documents name, and what nodes that serve are handed of it: bytes of `panvault-keys`. There is at most one, and its id is all
     /// zeroes.
     HandOver,
+    /// Where what is kept of the audit trail of a node begins, whose id it has ([`crate::audit_start`]). It lies beside the documents, too.
+    AuditStart,
 }
 
 impl DocumentKind {

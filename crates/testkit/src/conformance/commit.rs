@@ -335,10 +335,10 @@ const KINDS: [DocumentKind; 14] = [
     DocumentKind::DocumentHead,
     DocumentKind::AuditCheckpoint,
     DocumentKind::AuditEnd,
-    DocumentKind::AuditStart,
     DocumentKind::ChangeLog,
     DocumentKind::Logo,
     DocumentKind::TrailState,
     DocumentKind::TrailCheckpoint,
     DocumentKind::HandOver,
+    DocumentKind::AuditStart,
 ];
