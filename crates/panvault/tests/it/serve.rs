@@ -93,6 +93,17 @@ impl Served {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
+
+    /// Has it end, and waits for that.
+    pub(crate) fn stop(mut self) {
+        self.signal("-TERM");
+        let mut ended = None;
+        until("it ends", || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        assert!(ended.unwrap().success());
+    }
 }
 
 impl Drop for Served {
