@@ -1,14 +1,19 @@
-//! Writes the inputs of `row`, `commit` and `frame` that are made of rows.
+//! Writes the inputs of `row`, `commit` and `frame` that are made of rows, and those of `export`.
 
 use core::num::NonZeroU32;
 use std::path::Path;
 
+use panvault_keys::{AgeIdentity, Header, KeyMode, NewSlot, RootKey, SlotKey, VaultPurpose};
+use panvault_model::VaultId;
 use panvault_store::{Action, AuditNote, Counted, Effect, IdempotencyAnswer, Row, RowKey};
 use panvault_store_embedded::fuzz::frame_of;
 use panvault_testkit::conformance::rows::{
     api_key_use, at, card, card_answer, card_changed, card_cvv, checkout, customer, delivery, document, history, id,
     kept, key, node, organisation, refund, transaction, transaction_answer,
 };
+use panvault_testkit::SeededEntropy;
+use panvault_trail::fuzz::IDENTITY;
+use panvault_trail::{Batch, Position, Record, Signer, seal_lines};
 
 fn rows() -> Vec<(&'static str, Row)> {
     let shop = panvault_store::DocumentKind::Organisation;
@@ -98,5 +103,59 @@ fn main() -> std::io::Result<()> {
     write("frame", "too-many-steps", &count)?;
     let mut bytes = whole;
     bytes[12..16].copy_from_slice(&u32::MAX.to_be_bytes());
-    write("frame", "too-many-bytes", &bytes)
+    write("frame", "too-many-bytes", &bytes)?;
+    exports().into_iter().try_for_each(|(name, bytes)| write("export", name, &bytes))
+}
+
+/// Records under checkpoints, in some of which they are cut, changed or sealed.
+fn exports() -> Vec<(&'static str, Vec<u8>)> {
+    let entropy = SeededEntropy::new(0xe4);
+    let root = RootKey::make(&entropy).expect("a key");
+    let slot = NewSlot::of_key_file(&SlotKey::make(&entropy).expect("a key"), "key file").expect("a slot");
+    let (vault, now) = (VaultId::from_bytes([1; 12]), at(5));
+    let header = Header::make(&root, slot, vault, KeyMode::Test, now, &entropy).expect("a header");
+    let header = header.renew(&root, VaultPurpose::TrailCheckpoint, now, &entropy).expect("a header");
+    let keys = header.open(&root, vault, KeyMode::Test).expect("keys");
+    let (_, key) = keys.checkpoint_keys().next().expect("a key for checkpoints");
+    let (name, mut position, mut export) = (hex(vault.as_bytes()), Position::default(), Vec::new());
+    for checkpoint in 0..3 {
+        let mut batch = Batch::new(position);
+        for place in 1..=3 {
+            let record = Record {
+                writer: "aaaaaaaaaaaaaaaaaaaaaaaa".to_owned(),
+                place: checkpoint * 3 + place,
+                created_at: "2026-03-10T12:00:00.000Z".to_owned(),
+                action: "card_create".to_owned(),
+                actor: Some("local".to_owned()),
+                ..Record::default()
+            };
+            batch.record(&name, record).expect("a record");
+        }
+        export.extend_from_slice(batch.lines());
+        let signer = Signer { vault: &name, key: &key, statements: &[] };
+        let (lines, next) = batch.sign(&signer, "2026-03-10T12:01:00.000Z".to_owned()).expect("a checkpoint");
+        export.extend(lines);
+        position = next;
+    }
+    let recipient = AgeIdentity::parse(IDENTITY).expect("an identity").recipient();
+    let sealed = seal_lines(&export, &name, &[recipient], &entropy).expect("sealed lines");
+    let lines: Vec<&[u8]> = export.split_inclusive(|byte| *byte == b'\n').collect();
+    let torn = [&lines[..8].concat(), &lines[8][..40], b"\n".as_slice(), &lines[8..].concat()].concat();
+    let mut swapped = lines.clone();
+    swapped.swap(1, 2);
+    let named = |export: &[u8]| [key.public().as_bytes().as_slice(), export].concat();
+    vec![
+        ("whole", named(&export)),
+        ("unproven-end", named(&lines[..11].concat())),
+        ("written-again", named(&[export.as_slice(), &lines[8..].concat()].concat())),
+        ("torn-line", named(&torn)),
+        ("swapped-records", named(&swapped.concat())),
+        ("missing-record", named(&[&lines[..1], &lines[2..]].concat().concat())),
+        ("sealed", named(&sealed)),
+        ("of-another-key", [[7; 32].as_slice(), &export].concat()),
+    ]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

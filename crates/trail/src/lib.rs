@@ -2,6 +2,7 @@
 
 mod batch;
 mod fault;
+pub mod fuzz;
 pub mod limits;
 mod line;
 mod restored;

@@ -411,3 +411,9 @@ fn a_line_has_one_form() {
         assert!(Line::parse(other.as_bytes()).is_none(), "{other}");
     }
 }
+
+/// The fuzz target over its kept corpus, and beside it.
+#[test]
+fn exports_of_the_corpus_and_beside_it() {
+    panvault_testkit::corpus::replay("export", crate::fuzz::export);
+}
