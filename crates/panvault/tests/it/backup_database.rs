@@ -241,6 +241,47 @@ fn a_vault_in_a_database_is_there_again_with_a_dump_a_backup_and_a_slot() {
     trial.verified(&backup, &database);
 }
 
+/// The same with a copy of the whole server that `pg_basebackup` makes while it is served.
+#[test]
+fn a_vault_in_a_database_is_there_again_with_a_base_backup_of_its_server() {
+    let trial = Trial::make();
+    let node = trial.serve(&trial.database, "vault", &[]);
+    let cards = canary_cards(0xde, 20);
+    let before: Vec<String> = cards.iter().map(|one| trial.card(&node, &one.number)).collect();
+    let made = trial.backup();
+    let done = AtomicBool::new(false);
+    let copy = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::SeqCst) {
+                trial.card(&node, &cards[0].number);
+            }
+        });
+        let copy = trial.postgres.base_copy();
+        done.store(true, Ordering::SeqCst);
+        copy
+    });
+    node.stop();
+    copy.start_again();
+    let database = copy.through(&trial.database, copy.port());
+    let backup = text(&made, "path");
+    let verified = trial.verified(&backup, &database);
+    assert!(verified["cards"].as_u64() >= Some(20), "{verified}");
+    // What somebody changed in the copy shows as it does in a dump.
+    let changed = copy.copy(&database);
+    copy.sql(&changed.name, &format!("DELETE FROM card WHERE id = '\\x{}'", before[3]));
+    let refused = trial.refused(&backup, &changed);
+    assert!(refused.contains(&format!("card {} is gone", before[3])), "{refused}");
+    let restored = trial.restore(&backup, &database, &[]);
+    assert!(restored.status.success(), "{}", restored.err);
+    let report = trial.doctor(&database);
+    assert_eq!(report["healthy"], json!(true), "{report}");
+    let node = trial.serve(&database, "restored", &[]);
+    for card in &before {
+        node.make("/v1/transaction", &trial.payment(card));
+    }
+    node.stop();
+}
+
 /// Whatever of it was changed, taken away, put in place of another or is of another moment is named, and nothing is changed.
 #[test]
 fn what_is_not_the_vaults_last_word_is_refused_by_name() {

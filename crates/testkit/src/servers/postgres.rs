@@ -191,6 +191,26 @@ impl Postgres {
         ]));
     }
 
+    /// What `pg_basebackup` copies of it now, as a server of its own with every database of this one. It runs from [`Self::start_again`] on.
+    #[track_caller]
+    pub fn base_copy(&self) -> Self {
+        let directory = program::directory();
+        write_own(&directory.path().join("password"), PASSWORD);
+        let mut copy = Command::new(self.version.programs().join("pg_basebackup"));
+        copy.args(["--checkpoint=fast", "--wal-method=stream", "--no-sync"]);
+        copy.args(["--host=127.0.0.1", "--port", &self.port.to_string(), "--username", USER]);
+        copy.arg("--pgdata").arg(directory.path().join("data")).env("PGPASSWORD", PASSWORD);
+        program::run(&copy);
+        Self {
+            version: self.version,
+            directory,
+            port: port::free_port(),
+            settings: self.settings.clone(),
+            running: Mutex::new(None),
+            databases: AtomicU32::new(self.databases.load(Ordering::Relaxed)),
+        }
+    }
+
     /// Writes a database into a file, in a format that `pg_dump` has: `plain` or `custom`.
     #[track_caller]
     pub fn dump(&self, database: &str, format: &str, to: &Path) {
