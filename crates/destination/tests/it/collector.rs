@@ -3,7 +3,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
-use panvault_destination::{Collector, CollectorUrl, Fault, TimeOuts};
+use panvault_destination::{Collector, CollectorUrl, Fault, TimeOuts, Tls};
 
 use crate::server::{Authority, Manner, Server, read_secret};
 
@@ -132,4 +132,18 @@ async fn a_server_that_is_not_the_one_that_is_meant_gets_nothing() {
     let refused = Fault::Unreached("it refuses connections, or no way leads to it");
     let url = format!("http://127.0.0.1:{free}/");
     assert_eq!(collector(&url, &authority, PATIENT).send(LINES).await, Err(refused));
+}
+
+#[tokio::test]
+async fn a_collector_that_asks_who_is_there_is_told() {
+    let authority = Authority::new();
+    let server = Server::start(Manner::Answer(TAKEN), Some(authority.serves("127.0.0.1", true))).await;
+    let url = format!("https://127.0.0.1:{}/", server.port);
+    let sent = collector(&url, &authority, PATIENT).send(LINES).await;
+    assert!(matches!(sent, Err(Fault::Unreached(_))), "{sent:?}");
+    assert_eq!(server.came(), b"", "nothing came of who did not say");
+    let tls = Tls { client: Some(authority.made_for("vault.example")), ..authority.tls() };
+    let known = Collector::new(CollectorUrl::parse(&url).ok().unwrap(), tls, None, PATIENT);
+    assert_eq!(known.send(LINES).await, Ok(()));
+    assert!(server.came().ends_with(LINES));
 }

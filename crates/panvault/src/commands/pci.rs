@@ -32,6 +32,8 @@ pub(super) struct Trail {
     findings: Vec<String>,
     /// Where the settings send it to, by name.
     destinations: Vec<String>,
+    /// Who alone can read what these are given, by public keys of age; nobody where it is not encrypted.
+    recipients: Vec<String>,
 }
 
 /// Exit code 0 when the report was made, 1 when the trail is not whole.
@@ -79,21 +81,23 @@ async fn made(config: &Config) -> anyhow::Result<(Report, bool)> {
 }
 
 async fn trail(place: &Place, config: &Config) -> anyhow::Result<Trail> {
-    let destinations = config.trail.settings().destinations;
-    let destinations = destinations.iter().map(|one| one.name().to_owned()).collect();
-    match place {
+    let settings = config.trail.settings();
+    let destinations = settings.destinations.iter().map(|one| one.name().to_owned()).collect();
+    let recipients = settings.recipients.iter().map(ToString::to_string).collect();
+    let (records, chains, findings) = match place {
         Place::Directory(directory) => {
             let keys = directory.header_unattended(config.unattended()).await?.keys;
             let found =
                 examine(&directory.path, directory.wal.as_deref(), directory.vault, chain(&keys).as_ref())?;
             let findings = found.findings.iter().map(|found| format!("{}: {}", found.part, found.what));
-            Ok(Trail { records: found.sequence, chains: 1, findings: findings.collect(), destinations })
+            (found.sequence, 1, findings.collect())
         }
         Place::Node(node) => {
             let found = node.trail_verify(config.unattended()).await?;
-            Ok(Trail { records: found.records, chains: found.nodes, findings: found.findings, destinations })
+            (found.records, found.nodes, found.findings)
         }
-    }
+    };
+    Ok(Trail { records, chains, findings, destinations, recipients })
 }
 
 /// Writes the page for its owner only.

@@ -290,6 +290,12 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Certificates that this server is known by, PEM; empty for those of the public authorities.",
     ),
     text(
+        "trail_https_certificate_file",
+        "",
+        "The certificate that this node shows that server, PEM; empty for none.",
+    ),
+    text("trail_https_key_file", "", "The key of that certificate, PEM, for its owner only."),
+    text(
         "trail_recipients",
         "",
         "Public keys of age (age1 and 58 characters), with commas between, whose owners alone can read what trail_file, trail_syslog and trail_https are given, 8 at most; empty for no encryption.",

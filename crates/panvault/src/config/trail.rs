@@ -1,5 +1,7 @@
 //! Where the trail goes to.
 
+use std::path::PathBuf;
+
 use panvault_destination::{CollectorUrl, SyslogAddress, TimeOuts, Tls, is_server_name};
 use panvault_trail::AgeRecipient;
 use panvault_trail::limits::RECIPIENTS_MAX;
@@ -13,7 +15,8 @@ const OF_SYSLOG: [&str; 4] = [
     "trail_syslog_certificate_file",
     "trail_syslog_key_file",
 ];
-const OF_HTTPS: [&str; 2] = ["trail_https_token_file", "trail_https_ca_file"];
+const OF_HTTPS: [&str; 4] =
+    ["trail_https_token_file", "trail_https_ca_file", "trail_https_certificate_file", "trail_https_key_file"];
 
 impl Checked {
     pub(super) fn trail(&mut self) -> TrailConfig {
@@ -50,18 +53,7 @@ impl Checked {
         if server_name.as_ref().is_some_and(|name| !is_server_name(name)) {
             self.fault("trail_syslog_server_name", "must be a name or an address, as a certificate has it");
         }
-        let client = match (self.path("trail_syslog_certificate_file"), self.path("trail_syslog_key_file")) {
-            (Some(certificate), Some(key)) => Some((certificate, key)),
-            (None, None) => None,
-            (Some(_), None) => {
-                self.fault("trail_syslog_key_file", "is required beside trail_syslog_certificate_file");
-                None
-            }
-            (None, Some(_)) => {
-                self.fault("trail_syslog_certificate_file", "is required beside trail_syslog_key_file");
-                None
-            }
-        };
+        let client = self.trail_client("trail_syslog_certificate_file", "trail_syslog_key_file");
         let ca_file = self.path("trail_syslog_ca_file");
         let tls = Tls { ca_file, server_name, client, read_secret: secret::lines };
         match SyslogAddress::parse(&server) {
@@ -71,6 +63,18 @@ impl Checked {
                 None
             }
         }
+    }
+
+    /// What this node shows a destination that asks who is there: a certificate and its key, or neither.
+    fn trail_client(&mut self, certificate: &'static str, key: &'static str) -> Option<(PathBuf, PathBuf)> {
+        let (without, beside) = match (self.path(certificate), self.path(key)) {
+            (Some(certificate), Some(key)) => return Some((certificate, key)),
+            (None, None) => return None,
+            (Some(_), None) => (key, certificate),
+            (None, Some(_)) => (certificate, key),
+        };
+        self.fault(without, &format!("is required beside {beside}"));
+        None
     }
 
     fn trail_recipients(&mut self) -> Vec<AgeRecipient> {
@@ -100,7 +104,8 @@ impl Checked {
         }
         let token_file = self.path("trail_https_token_file");
         let ca_file = self.path("trail_https_ca_file");
-        let tls = Tls { ca_file, server_name: None, client: None, read_secret: secret::password };
+        let client = self.trail_client("trail_https_certificate_file", "trail_https_key_file");
+        let tls = Tls { ca_file, server_name: None, client, read_secret: secret::lines };
         match CollectorUrl::parse(&url) {
             Ok(url) => Some(CollectorConfig { url, tls, token_file, time_outs }),
             Err(fault) => {
@@ -178,6 +183,15 @@ mod tests {
                 "trail_https_token_file (from a flag) means nothing without trail_https",
             ),
             (&["trail_https_ca_file=t"], "means nothing without trail_https"),
+            (&["trail_https_key_file=t"], "means nothing without trail_https"),
+            (
+                &["trail_https=https://c.example/", "trail_https_certificate_file=c"],
+                "trail_https_key_file (by default) is required beside trail_https_certificate_file",
+            ),
+            (
+                &["trail_https=https://c.example/", "trail_https_key_file=c"],
+                "trail_https_certificate_file (by default) is required beside trail_https_key_file",
+            ),
             (&[READER], "trail_recipients (from a flag) means nothing without trail_file, trail_syslog"),
             (
                 &["trail_file=t", "trail_recipients=age1typo"],

@@ -32,6 +32,13 @@ fn a_running_vault_is_reported_with_what_it_holds() {
             "{name}: {report}"
         );
     }
+    // Who can read what leaves the machine.
+    let assessor = "age1t7rxyev2z3rw82stdlrrepyc39nvn86l5078zqkf5uasdy86jp6svpy7pa";
+    let (file, to) = ("trail_file=trail.jsonl", format!("trail_recipients={assessor}"));
+    let sent = ["pci", "report", "--json", "--data", path(&dev.data), "--set", file];
+    assert!(value(&run_json(&sent), "trail", "encrypted to").starts_with("not encrypted"));
+    let sealed = run_json(&[&sent[..], &["--set", &to]].concat());
+    assert_eq!(value(&sealed, "trail", "encrypted to"), assessor);
 
     // Whoever names a key does not write into the page of who reads of it.
     let name = "<script>alert(1)</script>";

@@ -308,7 +308,7 @@ impl Gathered {
             requirements: &["10.2.1", "10.2.2", "10.3.2", "10.3.3", "10.3.4", "10.5.1"],
             meaning: "Who did what is written down, and nobody changes that unseen. For this report every record was held against its chain, and the rows against what the trail says of them.",
             columns: &["what", "value"],
-            rows: rows.chain(elsewhere).collect(),
+            rows: rows.chain(elsewhere).chain(encrypted(trail)).collect(),
             remarks: remarks.chain(missed).collect(),
         }
     }
@@ -341,6 +341,13 @@ fn elsewhere(status: &Value, set: &[String]) -> (Vec<Vec<String>>, Vec<Remark>) 
         ));
     }
     (rows, remarks)
+}
+
+/// Who can read what leaves.
+fn encrypted(trail: &Trail) -> impl Iterator<Item = Vec<String>> {
+    let is_plain = trail.recipients.is_empty() && !trail.destinations.is_empty();
+    let plain = is_plain.then(|| "not encrypted: whoever has a copy reads who did what".to_owned());
+    trail.recipients.iter().cloned().chain(plain).map(|whom| vec!["encrypted to".to_owned(), whom])
 }
 
 fn slots_section(slots: &[HeaderSlot]) -> Section {
