@@ -1,7 +1,7 @@
 //! The path of a request up to its route: request id, endpoint, caller, body; and of its answer back.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
@@ -68,6 +68,9 @@ pub(crate) fn api() -> Router<Arc<App>> {
     router
 }
 
+/// The document of the API. Most commands have a router too, and nobody asks them for it.
+static OPENAPI: LazyLock<Bytes> = LazyLock::new(|| Bytes::from(openapi::openapi_served().to_string()));
+
 /// The router of the whole server.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = api();
@@ -75,8 +78,6 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         let api = router.clone().with_state(Arc::clone(&app));
         router = router.merge(try_page::routes(api, Arc::clone(shop)));
     }
-    // Made once, before the first connection.
-    let openapi = Bytes::from(openapi::openapi_served().to_string());
     let livez = get(|State(app): State<Arc<App>>| plain(app, StatusCode::OK, "ok"));
     let readyz = get(|State(app): State<Arc<App>>| async move {
         let (status, text) = app.ready();
@@ -84,7 +85,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
     });
     let openapi = get(|State(app): State<Arc<App>>| async move {
         let id = app.make_request_id();
-        Answer::new(StatusCode::OK, openapi.clone()).into_response(id)
+        Answer::new(StatusCode::OK, OPENAPI.clone()).into_response(id)
     });
     router
         .route("/livez", livez.clone())
