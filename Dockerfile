@@ -6,8 +6,8 @@ COPY Cargo.toml Cargo.lock ./
 COPY crates crates
 COPY xtask xtask
 COPY packaging packaging
-RUN cargo build --release --locked --package panvault \
-    && packaging/image-root.sh target/release/panvault /image \
+RUN cargo build --profile dist --locked --package panvault \
+    && packaging/image-root.sh target/dist/panvault /image \
     && install -d -m 700 /volumes/data /volumes/keys
 
 FROM scratch

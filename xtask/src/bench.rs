@@ -1,4 +1,4 @@
-//! What the release build can do on this machine: how close durable work comes to the bare HTTP server, and whether it stays
+//! What is handed out can do on this machine: how close durable work comes to the bare HTTP server, and whether it stays
 //! there.
 
 mod bar;

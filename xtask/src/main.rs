@@ -43,7 +43,7 @@ use clap::{Parser, Subcommand};
 
 use crate::lanes::Beside;
 use crate::parts::Parts;
-use crate::workspace::Workspace;
+use crate::workspace::{SHIPPED, Workspace};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Commands of this project")]
@@ -121,7 +121,7 @@ enum Command {
         #[arg(long)]
         test: bool,
     },
-    /// Measure the release build on this machine.
+    /// Measure what is handed out, on this machine.
     Bench(bench::BenchArguments),
 }
 
@@ -186,7 +186,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
             Ok(true)
         }
         Command::Web { check: false } => web::write(&workspace).map(|()| true),
-        Command::Package { test: false } => package::package(&workspace).map(|_| true),
+        Command::Package { test: false } => package::package(&workspace, SHIPPED).map(|_| true),
         Command::Package { test: true } => {
             let mut parts = Parts::default();
             package::test(&workspace, &mut parts, false);

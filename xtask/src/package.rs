@@ -30,15 +30,14 @@ pub(crate) struct Release {
     epoch: String,
 }
 
-/// Makes all of it in `target/package`.
-pub(crate) fn package(workspace: &Workspace) -> anyhow::Result<Release> {
+/// Makes all of it in `target/package`, of the binary of a profile.
+pub(crate) fn package(workspace: &Workspace, profile: &str) -> anyhow::Result<Release> {
     let root = &workspace.root;
     for (package, program) in [("dpkg-dev", "dpkg-shlibdeps"), ("xz-utils", "xz")] {
         packages::need(root, package, || run::works(run::command(program, root, &["--version"])))?;
     }
-    // As `cargo run --release` builds it, so that it is built once.
-    run::succeed(run::cargo(root, &["build", "--release", "--locked", "--package", "panvault"]))?;
-    let binary = workspace.target.join("release/panvault");
+    run::succeed(run::cargo(root, &["build", "--profile", profile, "--locked", "--package", "panvault"]))?;
+    let binary = workspace.target.join(profile).join("panvault");
     let directory = workspace.target.join("package");
     if directory.exists() {
         fs::remove_dir_all(&directory).context("the package before cannot be removed")?;
@@ -73,7 +72,8 @@ pub(crate) fn package(workspace: &Workspace) -> anyhow::Result<Release> {
 pub(crate) fn test(workspace: &Workspace, parts: &mut Parts, without_python: bool) {
     let mut release = None;
     parts.check("the package", || {
-        let made = package(workspace)?;
+        // As `cargo run --release` builds it, so that it is built once.
+        let made = package(workspace, "release")?;
         sbom::check(workspace, &made)?;
         made.check_sums()?;
         release = Some(made);

@@ -9,6 +9,9 @@ use crate::run;
 /// An example of the card crate, and the only one of this name.
 const SCHEMES_FOR_BROWSERS: &str = "schemes_for_browsers";
 
+/// The profile of what is handed out.
+pub(crate) const SHIPPED: &str = "dist";
+
 /// This repository.
 pub(crate) struct Workspace {
     /// Its root directory.

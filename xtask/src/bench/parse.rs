@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use crate::bench::bar::{self, Bar, Limit};
 use crate::bench::plan;
 use crate::bench::table::{Table, thousands};
-use crate::workspace::Workspace;
+use crate::workspace::{SHIPPED, Workspace};
 use crate::{packages, run, say};
 
 /// What twice the size may cost at most, of what it cost before. n log n is 2.2 at these sizes, n² is 4.
@@ -65,7 +65,7 @@ pub(super) fn parse(workspace: &Workspace, arguments: &ParseArguments) -> anyhow
 }
 
 fn build(workspace: &Workspace, debug: bool) -> anyhow::Result<PathBuf> {
-    let (profile, directory) = if debug { ("dev", "debug") } else { ("release", "release") };
+    let (profile, directory) = if debug { ("dev", "debug") } else { (SHIPPED, SHIPPED) };
     let arguments = ["build", "--profile", profile, "--locked", "--quiet", "--package", "panvault-bench"];
     run::output(run::cargo(&workspace.root, &arguments)).context("the build failed")?;
     Ok(workspace.target.join(directory).join("panvault-bench"))

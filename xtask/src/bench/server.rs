@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use crate::run;
 use crate::stopwatch::Stopwatch;
-use crate::workspace::Workspace;
+use crate::workspace::{SHIPPED, Workspace};
 
 const READY_SECONDS_MAX: u64 = 120;
 const VAULT_LOG: &str = "server.log";
 
-/// The binaries of the release build.
+/// The binaries as they are handed out.
 pub(super) struct Binaries {
     root: PathBuf,
     pub(super) panvault: PathBuf,
@@ -52,16 +52,16 @@ impl Binaries {
     /// Builds them.
     pub(super) fn build(workspace: &Workspace) -> anyhow::Result<Self> {
         let packages = ["--package", "panvault", "--package", "panvault-bench"];
-        let mut build = run::cargo(&workspace.root, &["build", "--release", "--locked", "--quiet"]);
+        let mut build = run::cargo(&workspace.root, &["build", "--profile", SHIPPED, "--locked", "--quiet"]);
         build.args(packages);
-        run::output(build).context("the release build failed")?;
-        let (release, logs) = (workspace.target.join("release"), workspace.target.join("bench"));
+        run::output(build).context("the build failed")?;
+        let (built, logs) = (workspace.target.join(SHIPPED), workspace.target.join("bench"));
         fs::create_dir_all(&logs)?;
         fs::write(logs.join(VAULT_LOG), "")?;
         Ok(Self {
             root: workspace.root.clone(),
-            panvault: release.join("panvault"),
-            bench: release.join("panvault-bench"),
+            panvault: built.join("panvault"),
+            bench: built.join("panvault-bench"),
             logs,
         })
     }
