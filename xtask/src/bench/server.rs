@@ -18,6 +18,9 @@ use crate::workspace::{SHIPPED, Workspace};
 const READY_SECONDS_MAX: u64 = 120;
 const VAULT_LOG: &str = "server.log";
 
+/// The niceness of what is there for what it does to others: it would be another machine's, and takes of this one's time what is left.
+pub(super) const BEHIND: &str = "19";
+
 /// The binaries as they are handed out.
 pub(super) struct Binaries {
     root: PathBuf,
@@ -139,13 +142,20 @@ impl Binaries {
             .context("the floor is not ready")
     }
 
-    /// Serves a PSP that takes every payment, and answers after so long. Its root is written to a file.
+    /// Serves a PSP that takes every payment, and answers after so long. Its root is written to a file. One that is slow is there for what it does to others,
+    /// and takes no more of this machine's time than they leave: a real one is elsewhere.
     pub(super) fn psp(&self, name: &str, root: &Path, answer_millis: u64) -> anyhow::Result<Psp> {
+        let is_slow = answer_millis > 0;
         let answer_millis = answer_millis.to_string();
-        let mut command =
-            run::command(&self.bench, &self.root, &["psp", "--answer-millis", &answer_millis, "--root"]);
-        let mut child =
-            command.arg(root).stdout(Stdio::piped()).spawn().context("the PSP cannot be started")?;
+        let bench = self.bench.to_string_lossy();
+        let words = [bench.as_ref(), "psp", "--answer-millis", &answer_millis, "--root"];
+        let mut command = run::command("nice", &self.root, &["-n", if is_slow { BEHIND } else { "0" }]);
+        let mut child = command
+            .args(words)
+            .arg(root)
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("the PSP cannot be started")?;
         let stdout = child.stdout.take().context("standard output is not piped")?;
         let log = self.logs.join(format!("psp-{name}.log"));
         let server = Server::ready(child, stdout, File::create(&log)?, |line| {

@@ -10,7 +10,7 @@ use crate::bench::client::Client;
 use crate::bench::figures::{Figures, ratio};
 use crate::bench::kind::Kind;
 use crate::bench::process;
-use crate::bench::server::{Binaries, Server, Vault};
+use crate::bench::server::{BEHIND, Binaries, Server, Vault};
 use crate::bench::wrk::{Said, Wrk};
 use crate::workspace::Workspace;
 
@@ -95,7 +95,7 @@ impl Stand {
         })
     }
 
-    /// Asks without end, until [`Self::end`].
+    /// Asks without end, until [`Self::end`], with what processor time others leave.
     pub(super) fn begin(
         &self,
         vault: &Vault,
@@ -106,7 +106,7 @@ impl Stand {
     ) -> anyhow::Result<std::process::Child> {
         let ids = ids.to_string_lossy();
         let arguments = [vault.api_key.as_str(), &vault.organisation, "0", &vault.account, &ids];
-        self.wrk.start(&server.url, kind, connections, &arguments)
+        self.wrk.start(BEHIND, &server.url, kind, connections, &arguments)
     }
 
     /// Ends what was begun, and reads what it says.
@@ -119,7 +119,7 @@ impl Stand {
         let first = self.next_number.to_string();
         self.next_number += 10 * NUMBERS_BETWEEN;
         let arguments = [vault.api_key.as_str(), &vault.organisation, &first];
-        self.wrk.start(&server.url, Kind::Tokenise, 64, &arguments)
+        self.wrk.start("0", &server.url, Kind::Tokenise, 64, &arguments)
     }
 
     /// The floor is one only if its answers are as long as those of the vault.

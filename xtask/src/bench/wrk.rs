@@ -58,7 +58,7 @@ impl Wrk {
         long: Duration,
         arguments: &[&str],
     ) -> anyhow::Result<Said> {
-        let child = self.start(url, kind, connections, arguments)?;
+        let child = self.start("0", url, kind, connections, arguments)?;
         thread::sleep(long);
         self.end(child)
     }
@@ -78,16 +78,18 @@ impl Wrk {
         parse(&out)
     }
 
-    /// Starts to send without end.
+    /// Starts to send without end, at a niceness (0 to 19, of `nice`).
     pub(super) fn start(
         &self,
+        niceness: &str,
         url: &str,
         kind: Kind,
         connections: usize,
         arguments: &[&str],
     ) -> anyhow::Result<std::process::Child> {
         let connections = connections.to_string();
-        let mut command = run::command("wrk", &self.scripts, &["-t", "1", "-c", &connections, "-d", "1h"]);
+        let mut command = run::command("nice", &self.scripts, &["-n", niceness, "wrk"]);
+        command.args(["-t", "1", "-c", &connections, "-d", "1h"]);
         command.args(["--timeout", "10s", "-s", kind.script(), url, "--"]).args(arguments);
         command.stdout(Stdio::piped()).spawn().context("wrk cannot be started")
     }

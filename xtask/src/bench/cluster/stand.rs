@@ -262,7 +262,7 @@ impl Stand {
             let cvv = if what.has_cvv() { "" } else { "bare" };
             let arguments = [self.vault.api_key.as_str(), &self.vault.organisation, &first, "", "", cvv];
             let connections = (CONNECTIONS + at) / servers.len();
-            running.push(self.wrk.start(&server.url, Kind::Tokenise, connections, &arguments)?);
+            running.push(self.wrk.start("0", &server.url, Kind::Tokenise, connections, &arguments)?);
         }
         thread::sleep(long);
         let said =
