@@ -478,6 +478,11 @@ impl BackupKey {
         Ok(Tag { key: version, bytes: mac(&key, &[&[TAG_BACKUP], manifest]) })
     }
 
+    /// Whether the key is still there that a manifest says it was tagged with.
+    pub fn has_key_of(&self, tag: &Tag) -> bool {
+        self.keys.of(tag.key).is_some()
+    }
+
     /// Whether a manifest bears its tag; takes the same time whatever the answer.
     pub fn tag_matches(&self, manifest: &[u8], tag: &Tag) -> bool {
         tag_matches(&self.keys, &[&[TAG_BACKUP], manifest], tag)

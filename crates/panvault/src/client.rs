@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use panvault_keys::{HandOver, Header, OperatorKey, RootKey, SystemEntropy};
 use panvault_server::{App, Local, LocalAnswer, LocalClient, LocalFault, LocalMethod, ServerSettings};
-use panvault_store_embedded::OpenFault;
+use panvault_store_embedded::{OpenFault, Settings};
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -114,6 +114,7 @@ impl Client {
             slot_key_file: config.slot_key_file.clone(),
             slot_peers: config.slot_peers.clone(),
             processors: config.processors.clone(),
+            store: Settings { archive_bytes_max: config.backup_archive_bytes, ..Settings::default() },
             ..OpenSettings::default()
         };
         let open = place.open(&settings).await?;

@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) slot_peers: Vec<Peer>,
     /// The directory of the log; `None` for the one in the vault's.
     pub(crate) wal_directory: Option<PathBuf>,
+    /// Bytes of the log that are kept for incremental backups at most; 0 for none.
+    pub(crate) backup_archive_bytes: u64,
     /// Descriptions of PSPs beside those that come with the program.
     pub(crate) processors: Option<PathBuf>,
     pub(crate) listen: SocketAddr,
@@ -135,6 +137,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
         slot_key_file: checked.path("slot_key_file"),
         slot_peers: checked.peers(),
         wal_directory: checked.path("wal_directory"),
+        backup_archive_bytes: checked.number("backup_archive_bytes", 0, 1 << 44),
         processors: checked.path("processors"),
         listen: checked.value("listen", "must be an address and a port, such as 127.0.0.1:8420"),
         metrics_listen: checked.option("metrics_listen", "must be an address and a port, or empty"),

@@ -36,7 +36,7 @@ use crate::data::header::{CopyFault, Unopened};
 
 pub(crate) use header::OpenHeader;
 pub(crate) use judged::examined;
-pub(crate) use make::{create, create_by, is_free_for_a_vault, write_private};
+pub(crate) use make::{create, create_by, is_free_for_a_vault, parent, write_private};
 pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
 pub(crate) use open::{Kept, OpenSettings, OpenVault, lines, small_store, when_free};
 pub(crate) use place::Place;
@@ -171,7 +171,7 @@ impl DataDirectory {
                     path.display()
                 );
                 ensure!(
-                    ![LOG, VIEW].iter().any(|name| path.join(name).exists()),
+                    ![LOG, VIEW, backup::FRAMES].iter().any(|name| path.join(name).exists()),
                     "{} is missing, and the rest of a vault is there; restore vault.toml from a backup",
                     file.display()
                 );

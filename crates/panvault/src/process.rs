@@ -91,11 +91,17 @@ impl Process for Served {
         &'a self,
         permit: &'a Permit<VaultBackup>,
         destination: &'a Path,
+        since: Option<&'a Path>,
     ) -> Pin<Box<dyn Future<Output = Result<BackupMade, String>> + Send + 'a>> {
         Box::pin(async move {
-            match self.backups.make(permit, destination).await {
+            match self.backups.make(permit, destination, since).await {
                 Ok(made) => {
-                    tracing::info!(backup.id = %made.id, order = made.order, "backup.made");
+                    let base = made.base.map(tracing::field::display);
+                    tracing::info!(backup.id = %made.id, backup.base = base, order = made.order, "backup.made");
+                    if let Some(why) = &made.full_because {
+                        let advice = "none for this one; where it is so each time, see backup_archive_bytes";
+                        tracing::warn!(why, advice, "backup.full_instead");
+                    }
                     Ok(shown(made))
                 }
                 Err(error) => {
@@ -210,6 +216,8 @@ pub(crate) fn shown(made: Made) -> BackupMade {
         id: made.id.to_string(),
         order: made.order,
         bytes: made.bytes,
+        base: made.base.map(|base| base.to_string()),
+        full_because: made.full_because,
         unfinished: made.unfinished.iter().map(|path| text(path)).collect(),
     }
 }

@@ -19,11 +19,12 @@ pub trait Process: Send + Sync {
     }
     /// Reads again what may change while it runs, and says of each what became of it.
     fn reload(&self) -> Pin<Box<dyn Future<Output = Vec<Reloaded>> + Send + '_>>;
-    /// Makes a backup of the vault below a directory; why not, in words, where it does not.
+    /// Makes a backup of the vault below a directory, of what came behind an earlier one where that is named; why not, in words, where it does not.
     fn backup<'a>(
         &'a self,
         permit: &'a Permit<VaultBackup>,
         destination: &'a Path,
+        since: Option<&'a Path>,
     ) -> Pin<Box<dyn Future<Output = Result<BackupMade, String>> + Send + 'a>>;
 }
 
@@ -140,6 +141,10 @@ pub struct BackupMade {
     pub order: u64,
     /// Bytes of all its files.
     pub bytes: u64,
+    /// Of an increment the id of the backup that it goes on from.
+    pub base: Option<String>,
+    /// Why it is a full one, where an increment was asked for.
+    pub full_because: Option<String>,
     /// Directories beside it that were begun as backups and never finished.
     pub unfinished: Vec<String>,
 }

@@ -253,6 +253,10 @@ impl Applier {
 
     /// Says once why the view cannot follow.
     fn held_up(&self, why: StoreFault, error: &rusqlite::Error) {
+        if why == StoreFault::Full {
+            // What is kept for backups may be what fills it.
+            self.spares.archive_clear();
+        }
         if self.held_up.send_replace(Some(why)) == Some(why) {
             return;
         }

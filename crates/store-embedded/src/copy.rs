@@ -10,14 +10,17 @@ use rusqlite::backup::{Backup, StepResult};
 use tokio::sync::oneshot;
 
 use crate::fault::{OpenFault, is_full};
+use crate::frames::LogPlace;
 use crate::limits::COPY_PAGES;
 use crate::view;
 
-/// A copy of the view that was made.
+/// A copy of the view, or of the log since an earlier one, that was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copied {
-    /// The last durable step that it has.
-    pub sequence: u64,
+    /// Where the log was as of it.
+    pub end: LogPlace,
+    /// The segment that has the last step: nothing before it is needed to go on from there.
+    pub segment: u64,
 }
 
 /// Why there is no copy of the view. What was written of it is nothing.
@@ -52,6 +55,8 @@ impl From<rusqlite::Error> for CopyFault {
 /// A copy that somebody waits for.
 pub(crate) struct ViewCopy {
     pub(crate) vault: VaultId,
+    /// What stands for the tag of a frame before the first.
+    pub(crate) first_tag: [u8; 32],
     /// To the file of the copy, which is empty.
     pub(crate) to: Connection,
     /// The same file.
@@ -89,7 +94,9 @@ impl ViewCopy {
         drop(backup);
         let meta = view::meta(&self.to, self.vault);
         let meta = meta.map_err(|fault| Unmade::Fault(CopyFault::Unusable(fault)))?;
-        Ok(Copied { sequence: meta.applied })
+        let segment = view::last_segment(&self.to).map_err(fault)?;
+        let tag = meta.tag.unwrap_or(self.first_tag);
+        Ok(Copied { end: LogPlace { sequence: meta.applied, tag }, segment })
     }
 
     /// Tells who waits. Gives back what is not for them.

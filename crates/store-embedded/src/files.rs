@@ -37,6 +37,10 @@ pub trait LogFile: Send + Sync {
     fn flush(&self) -> io::Result<()>;
     /// How long it is.
     fn bytes(&self) -> io::Result<u64>;
+    /// Takes away what is behind so many bytes. It only gives room back: nothing is durable by it, and doing nothing is right too.
+    fn cut(&self, _bytes: u64) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The files of directories that are held open. A path is of the one that was opened by the rest of it, wherever that is by now.
@@ -150,5 +154,9 @@ impl LogFile for File {
 
     fn bytes(&self) -> io::Result<u64> {
         self.metadata().map(|file| file.len())
+    }
+
+    fn cut(&self, bytes: u64) -> io::Result<()> {
+        self.set_len(bytes)
     }
 }

@@ -10,6 +10,7 @@ mod examine;
 mod failure;
 mod fault;
 mod files;
+mod frames;
 #[doc(hidden)]
 pub mod fuzz;
 mod import;
@@ -29,6 +30,7 @@ pub use crate::copy::{Copied, CopyFault};
 pub use crate::examine::{Examination, Finding, examine, examine_copy};
 pub use crate::fault::OpenFault;
 pub use crate::files::{Files, LogFile, SystemFiles};
+pub use crate::frames::{FramesFault, LogPlace, frames_apply};
 pub use crate::import::Import;
 pub use crate::limits::Settings;
 pub use crate::store::{EmbeddedStore, holder, lock};

@@ -137,6 +137,8 @@ pub struct Settings {
     /// Zeroed segments that are kept ready at most. One that is no longer needed becomes one of them, and is removed when there are as
     /// many; a new file costs the disk more than one that is written over.
     pub spares_max: usize,
+    /// Bytes of segments that the log has given up and that are kept for incremental backups at most; 0 for none. The oldest go first, and all where room is needed.
+    pub archive_bytes_max: u64,
     /// Bytes of the write-ahead log of SQLite after which it is carried into the view's file. It is longer by one commit at most, and by
     /// what is carried into the view while somebody reads an older state of it.
     pub view_log_bytes_max: u64,
@@ -168,6 +170,7 @@ impl Default for Settings {
             log_directory: None,
             segment_bytes: 32 << 20,
             spares_max: 3,
+            archive_bytes_max: 0,
             view_log_bytes_max: 24 << 20,
             deleted_time_max: Duration::from_secs(60),
             merging: Merging::default(),

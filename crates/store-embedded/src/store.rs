@@ -47,7 +47,7 @@ pub struct EmbeddedStore {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Held as long as the store is open.
-    _held: Held,
+    held: Held,
 }
 
 struct Shared {

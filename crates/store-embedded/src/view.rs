@@ -264,6 +264,13 @@ fn meta_beside(connection: &Connection, vault: VaultId, journal: Journal) -> Res
     Ok(Meta { applied, tag })
 }
 
+/// The segment that had the last step of a view; 0 for none.
+pub(crate) fn last_segment(connection: &Connection) -> Result<u64, rusqlite::Error> {
+    let last = "SELECT segment FROM chain ORDER BY first_sequence DESC LIMIT 1";
+    let segment: Option<i64> = connection.query_row(last, [], |row| row.get(0)).optional()?;
+    Ok(segment.map_or(0, i64::cast_unsigned))
+}
+
 /// Whether all commits are of steps that there are.
 fn is_chain_sound(connection: &Connection, applied: u64) -> Result<bool, rusqlite::Error> {
     let ends = "SELECT min(first_sequence), max(first_sequence) FROM chain";

@@ -11,15 +11,18 @@ pub(crate) struct Backup {
     /// The directory that backups are in: each is a new directory below it. The server writes it, so it must be one that the server may write to
     #[arg(value_name = "DIR")]
     pub(crate) destination: PathBuf,
+    /// An earlier backup, or the directory that backups are in, of which the newest is meant: copy only what came behind it. Where the log no longer has that, the backup is a full one
+    #[arg(long, value_name = "BACKUP|DIR")]
+    pub(crate) since: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) shared: Shared,
 }
 
 #[derive(Args)]
 pub(crate) struct Restore {
-    /// The backup, or the directory that backups are in, of which the newest is meant
-    #[arg(value_name = "BACKUP|DIR")]
-    pub(crate) backup: PathBuf,
+    /// The backup, or the directory that backups are in, of which the newest is meant. What an increment goes on from is looked for beside it; or name all of them, the full one first
+    #[arg(value_name = "BACKUP|DIR", required = true)]
+    pub(crate) backups: Vec<PathBuf>,
     /// Read all of the backup and hold it against its manifest and the vault's keys; make nothing
     #[arg(long)]
     pub(crate) verify: bool,

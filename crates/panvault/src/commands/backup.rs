@@ -1,5 +1,7 @@
 //! Makes a backup of a vault: asks the server that has it, or does it where none has.
 
+use std::path::Path;
+
 use anyhow::{Context, bail};
 use panvault_server::BackupMade;
 use panvault_vault::{Permit, VaultBackup};
@@ -18,6 +20,7 @@ pub(crate) fn run(args: &Backup) -> anyhow::Result<()> {
     telemetry::start("warn", LogFormat::Text)?;
     harden::memory();
     let destination = std::path::absolute(&args.destination)?;
+    let since = args.since.as_deref().map(std::path::absolute).transpose()?;
     let place = Place::of(&config)?;
     let made = runtime()?.block_on(async {
         let mut client = Client::begin(&config).await?;
@@ -25,12 +28,14 @@ pub(crate) fn run(args: &Backup) -> anyhow::Result<()> {
         client.stay();
         let made = match client.own() {
             None => {
-                let destination = destination.to_str();
-                asked(&mut client, destination.context("the name of the directory is no text")?).await
+                let text = |path: &Path| {
+                    path.to_str().map(str::to_owned).context("the name of the directory is no text")
+                };
+                asked(&mut client, &text(&destination)?, since.as_deref().map(text).transpose()?).await
             }
             Some(open) => {
                 let permit: Permit<VaultBackup> = open.operator()?.permit()?;
-                open.backups(place.path()).make(&permit, &destination).await.map(shown)
+                open.backups(place.path()).make(&permit, &destination, since.as_deref()).await.map(shown)
             }
         };
         client.end().await;
@@ -39,9 +44,12 @@ pub(crate) fn run(args: &Backup) -> anyhow::Result<()> {
     for unfinished in &made.unfinished {
         output::note(format!("{unfinished} was begun and never finished: it is no backup; remove it"));
     }
-    let BackupMade { path, id, order, bytes, .. } = made;
+    if let Some(why) = &made.full_because {
+        output::note(format!("this is a full backup, for {why}"));
+    }
+    let BackupMade { path, id, order, bytes, base, full_because, unfinished: _ } = made;
     if args.shared.json {
-        let value = json!({ "path": path, "backup": id, "order": order, "bytes": bytes });
+        let value = json!({ "path": path, "backup": id, "order": order, "bytes": bytes, "base": base, "full_because": full_because });
         return Ok(output::line(value.to_string())?);
     }
     if let Some(shared) = &config.shared {
@@ -51,13 +59,20 @@ pub(crate) fn run(args: &Backup) -> anyhow::Result<()> {
             shared.store
         ))?);
     }
+    if let Some(base) = base {
+        return Ok(output::line(format!(
+            "{path}: the steps of the vault behind backup {base}, up to step {order}, {bytes} bytes. It is worth nothing without that backup and all that it goes on from: keep them together, and a \
+             slot key apart."
+        ))?);
+    }
     Ok(output::line(format!(
         "{path}: all {order} steps of the vault, {bytes} bytes. No slot key is in it, and without one nothing in it opens: keep one apart."
     ))?)
 }
 
-async fn asked(client: &mut Client, destination: &str) -> anyhow::Result<BackupMade> {
-    let path = format!("/local/backup?destination={}", encoded(destination));
+async fn asked(client: &mut Client, destination: &str, since: Option<String>) -> anyhow::Result<BackupMade> {
+    let since = since.map_or_else(String::new, |since| format!("&since={}", encoded(&since)));
+    let path = format!("/local/backup?destination={}{since}", encoded(destination));
     let answer = client.post(&path, &json!({})).await?;
     if answer.get("done").and_then(Value::as_bool) != Some(true) {
         bail!("{}", answer.get("said").and_then(Value::as_str).unwrap_or("the server made no backup"));
@@ -71,6 +86,8 @@ async fn asked(client: &mut Client, destination: &str) -> anyhow::Result<BackupM
             id: text("backup")?,
             order: number("order")?,
             bytes: number("bytes")?,
+            base: text("base"),
+            full_because: text("full_because"),
             unfinished: unfinished.filter_map(|path| path.as_str().map(str::to_owned)).collect(),
         })
     };

@@ -13,10 +13,10 @@ use crate::commands::runtime;
 use crate::commands::slot::key;
 use crate::config::{self, Config};
 use crate::data::backup::{
-    Applied, Export, RestoredVault, Since, Verified, found, restore, restore_database, verify,
+    Applied, Export, RestoredVault, Series, Since, Verified, restore, restore_database, verify,
     verify_database,
 };
-use crate::data::{DataDirectory, NodeDirectory, OpenSettings, Place, served_by, slot_key_beside};
+use crate::data::{DataDirectory, NodeDirectory, OpenSettings, Place, parent, served_by, slot_key_beside};
 use crate::telemetry::{self, LogFormat};
 use crate::trail::public_keys;
 use crate::{harden, output};
@@ -25,7 +25,8 @@ pub(crate) fn run(args: &Restore) -> anyhow::Result<()> {
     let config = config::read(&args.by.settings, &[])?;
     telemetry::start("warn", LogFormat::Text)?;
     harden::memory();
-    let backup = found(&args.backup)?;
+    let series = Series::found(&args.backups)?;
+    let backup = series.newest()?.to_owned();
     let path = std::path::absolute(&config.data_directory)?;
     let export = export(args)?;
     let mut progress = Counted::new("rows read");
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &Restore) -> anyhow::Result<()> {
         if args.verify {
             let verified = match &node {
                 Some(node) => verify_database(&backup, slot, node, &mut at).await?,
-                None => tokio::task::block_in_place(|| verify(&backup, slot))?,
+                None => tokio::task::block_in_place(|| verify(&series, slot, parent(&path)))?,
             };
             let since = tokio::task::block_in_place(|| {
                 export.as_ref().map(|export| export.since(&verified)).transpose()
@@ -50,7 +51,7 @@ pub(crate) fn run(args: &Restore) -> anyhow::Result<()> {
             Some(node) => {
                 Box::pin(restore_database(&backup, slot, node, &settings, export.as_ref(), &mut at)).await
             }
-            None => restore(&backup, &path, slot, &settings, export.as_ref()).await,
+            None => restore(&series, &path, slot, &settings, export.as_ref()).await,
         }
     });
     progress.end();
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Restore) -> anyhow::Result<()> {
     if args.json {
         let value = json!({
             "backup": manifest.id.to_string(), "vault": manifest.vault.to_string(), "made_at": manifest.made_at.to_string(),
-            "version": manifest.version, "order": manifest.order, "records": records, "cards": cards, "transactions": transactions, "refunds": refunds,
+            "version": manifest.version, "base": manifest.base.as_ref().map(|base| base.id.to_string()), "order": manifest.order, "records": records, "cards": cards, "transactions": transactions, "refunds": refunds,
             "customers": customers, "restored_to": (!args.verify).then(|| config.shared.as_ref().map_or_else(|| path.display().to_string(), |shared| shared.store.to_string())),
             "trail": since.as_ref().map(|(since, applied)| trail_value(since, applied)),
         });

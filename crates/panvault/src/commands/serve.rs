@@ -64,7 +64,11 @@ async fn serve(place: Place, config: Config) -> anyhow::Result<()> {
         webhooks: Some(config.webhooks),
         trail: config.trail,
         processors: config.processors.clone(),
-        store: Settings { list_time: config.list_time, ..Settings::default() },
+        store: Settings {
+            list_time: config.list_time,
+            archive_bytes_max: config.backup_archive_bytes,
+            ..Settings::default()
+        },
         unsealing: None,
     };
     let drain = config.shared.as_ref().map_or(Duration::ZERO, |shared| shared.drain);

@@ -76,7 +76,7 @@ impl Checked {
             return None;
         }
         self.unused(
-            &["wal_directory"],
+            &["wal_directory", "backup_archive_bytes"],
             "means nothing with store, whose vault has no log of its own: leave it out",
         );
         let store = PostgresUrl::parse(&store).map_err(|fault| self.fault("store", &fault.to_string())).ok();

@@ -71,6 +71,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "",
         "The directory of the write-ahead log, such as one on another disk; empty for log in the vault's.",
     ),
+    bare(
+        "backup_archive_bytes",
+        "0",
+        "Bytes of the log that are kept beside it until the next backup at most, so that one can be incremental, such as 1073741824; 0: none.",
+    ),
     text(
         "store",
         "",

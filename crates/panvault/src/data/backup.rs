@@ -4,7 +4,8 @@
 //! DEST/20261127T201834Z-69284f0a…/   one backup: its time and its id; 0700, files 0600
 //!     vault.toml                      which vault it is
 //!     keys.1, keys.2                  its header of keys: wrapped, opened by the slots that it had then
-//!     view.sqlite                     all rows and the trail, as of one commit
+//!     view.sqlite                     all rows and the trail, as of one commit; or
+//!     frames.log                      of an increment the commits behind the backup that it goes on from
 //!     bins.table                      the table of issuers, where one was imported
 //!     manifest.json                   what belongs to it, with digests and a tag; written last
 //! ```
@@ -17,9 +18,11 @@ mod apply;
 mod change;
 mod database;
 mod export;
+mod increment;
 mod make;
 mod manifest;
 mod restore;
+mod series;
 mod verify;
 
 use std::fs;
@@ -38,6 +41,7 @@ pub(crate) use database::{restore_database, verify_database};
 pub(crate) use export::{Export, Since};
 pub(crate) use make::{BackedUp, Backups, Made};
 pub(crate) use restore::{RestoredVault, restore};
+pub(crate) use series::Series;
 pub(crate) use verify::{Verified, verify};
 
 /// What says what belongs to a backup.
@@ -45,8 +49,10 @@ const MANIFEST: &str = "manifest.json";
 /// The same in the making.
 const MANIFEST_NEW: &str = "manifest.json.new";
 const BINS: &str = "bins.table";
+/// Of an increment, what came behind the backup that it goes on from.
+pub(super) const FRAMES: &str = "frames.log";
 /// All that a backup may have beside its manifest, in the order of their names.
-const PARTS: [&str; 5] = [BINS, COPIES[0], COPIES[1], FILE, VIEW];
+const PARTS: [&str; 6] = [BINS, FRAMES, COPIES[0], COPIES[1], FILE, VIEW];
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 1 << 20;
 /// Digits of the time in the name of a backup, with a `T` and a `Z` among them.
@@ -79,7 +85,7 @@ fn listed(destination: &Path) -> io::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
 }
 
 /// The backup that is meant: this one, or the newest of those in this directory.
-pub(crate) fn found(path: &Path) -> anyhow::Result<PathBuf> {
+fn found(path: &Path) -> anyhow::Result<PathBuf> {
     let itself: PathBuf = std::path::absolute(path)?.components().collect();
     let is_link = itself.symlink_metadata().is_ok_and(|found| found.is_symlink());
     ensure!(!is_link, "{} is a symbolic link: name the directory that it leads to", itself.display());

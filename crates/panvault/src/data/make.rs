@@ -138,7 +138,7 @@ pub(super) fn making_in(parent: &Path) -> anyhow::Result<TempDir> {
         .with_context(|| format!("{} cannot be written to", parent.display()))
 }
 
-pub(super) fn parent(path: &Path) -> &Path {
+pub(crate) fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

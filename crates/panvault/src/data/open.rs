@@ -351,7 +351,12 @@ impl DataDirectory {
         }
         let header = self.header_by(slot)?;
         let store = Settings { log_directory: self.wal.clone(), ..settings.store.clone() };
+        let is_archiving = store.archive_bytes_max > 0;
         let store = EmbeddedStore::open(&self.path, self.vault, chain(&header.keys), store)?;
+        if settings.serves() && !is_archiving {
+            // A command that is run once leaves what it finds; here it is said that nothing is to be kept.
+            store.archive_release(u64::MAX);
+        }
         // Once more: nobody else changes it from here on.
         let OpenHeader { keys, root: _, operator, copies } = self.header_by(slot)?;
         let (store, backup_key) = (Arc::new(store), keys.backups());

@@ -124,13 +124,19 @@ async fn backup(State(app): State<Arc<App>>, Extension(peer): Extension<Peer>, r
 
 async fn backed_up(app: &Arc<App>, peer: &Peer, origin: Origin, query: &str) -> Result<Answer, Refusal> {
     let Peer::Operator(key) = peer else { return Err(Refusal::new(ErrorCode::NotAuthenticated)) };
-    let destination = match form_urlencoded::parse(query.as_bytes()).collect::<Vec<_>>().as_slice() {
-        [(name, value)] if name == "destination" => PathBuf::from(value.as_ref()),
-        _ => return Err(Refusal::with(ErrorCode::Malformed, "query", "takes destination=DIRECTORY")),
+    let (destination, since) = match form_urlencoded::parse(query.as_bytes()).collect::<Vec<_>>().as_slice() {
+        [(name, value)] if name == "destination" => (PathBuf::from(value.as_ref()), None),
+        [(name, value), (since, base)] if name == "destination" && since == "since" => {
+            (PathBuf::from(value.as_ref()), Some(PathBuf::from(base.as_ref())))
+        }
+        _ => {
+            let takes = "takes destination=DIRECTORY, and since=BACKUP behind it";
+            return Err(Refusal::with(ErrorCode::Malformed, "query", takes));
+        }
     };
     let permit: Permit<VaultBackup> = app.vault().operator(key, origin)?.permit()?;
     let made = match app.process() {
-        Some(process) => process.backup(&permit, &destination).await,
+        Some(process) => process.backup(&permit, &destination, since.as_deref()).await,
         None => Err("this process makes no backups".to_owned()),
     };
     Ok(Answer::new(
@@ -142,6 +148,8 @@ async fn backed_up(app: &Arc<App>, peer: &Peer, origin: Origin, query: &str) -> 
                 json.always("backup", made.id.as_str());
                 json.always::<Count>("order", Number(made.order));
                 json.always::<Count>("bytes", Number(made.bytes));
+                json.optional("base", made.base.as_deref());
+                json.optional("full_because", made.full_because.as_deref());
                 json.always("unfinished", &made.unfinished[..]);
             }
             Err(said) => {

@@ -23,6 +23,8 @@
 use panvault_store::codec::Reader;
 use panvault_store::{AuditNote, Chain, Effect, Effects, RowFault};
 
+use crate::frames::LogPlace;
+
 /// Bytes before the sections of a frame.
 pub(crate) const HEADER_BYTES: usize = 72;
 /// Bytes of a tag.
@@ -105,6 +107,17 @@ pub(crate) struct Verified<'a> {
 }
 
 impl<'a> Verified<'a> {
+    /// Bytes of the frame that begins so, as it says itself; `None` when none begins so.
+    pub(crate) fn bytes_said(header: &[u8; HEADER_BYTES]) -> Option<u64> {
+        let mut reader = Reader::new(header);
+        if reader.fixed::<4>().ok()? != MAGIC {
+            return None;
+        }
+        reader.u32().ok()?;
+        let sections = u64::from(reader.u32().ok()?) + u64::from(reader.u32().ok()?);
+        Some((sections + (HEADER_BYTES + TAG_BYTES) as u64).next_multiple_of(ALIGN as u64))
+    }
+
     /// The frame at the front of `bytes`; `None` when there is none whose tag is right.
     pub(crate) fn read(bytes: &'a [u8], chain: &dyn Chain) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
@@ -139,6 +152,22 @@ impl<'a> Verified<'a> {
         })
     }
 
+    /// Bytes that it takes, with the zeroes that fill it up.
+    pub(crate) const fn bytes(&self) -> usize {
+        (HEADER_BYTES + self.audit.len() + self.effects.len() + TAG_BYTES).next_multiple_of(ALIGN)
+    }
+
+    /// Whether it is the next behind a place.
+    pub(crate) fn follows(&self, place: &LogPlace) -> bool {
+        Some(self.first_sequence) == place.sequence.checked_add(1) && self.previous == place.tag
+    }
+
+    /// The place behind it.
+    pub(crate) fn end(&self) -> LogPlace {
+        let steps = u64::from(self.count);
+        LogPlace { sequence: self.first_sequence.saturating_add(steps).saturating_sub(1), tag: self.tag }
+    }
+
     /// Reads what it says. A fault means that a later version wrote it: its tag says that it is as it was written.
     pub(crate) fn decode(self) -> Result<Frame, RowFault> {
         if self.format != FORMAT || self.count == 0 {
@@ -153,7 +182,7 @@ impl<'a> Verified<'a> {
             effects_digest: self.effects_digest,
             previous: self.previous,
             tag: self.tag,
-            bytes: (HEADER_BYTES + self.audit.len() + self.effects.len() + TAG_BYTES).next_multiple_of(ALIGN),
+            bytes: self.bytes(),
         })
     }
 }

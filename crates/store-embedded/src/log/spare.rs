@@ -8,9 +8,11 @@ use std::thread::{self, JoinHandle};
 use crate::failure::Failure;
 use crate::files::{Files, LogFile};
 use crate::limits::{SPARE_RETRY_MILLIS, ZERO_BYTES, ZERO_PAUSE_MILLIS};
+use crate::log::archive::{Archive, archived_path, used_bytes};
 use crate::log::erase::zero;
+use crate::log::segment::segment_number;
 
-/// The thread that readies the next segment and erases old ones, so that the writer never does.
+/// The thread that readies the next segment and erases or archives old ones, so that the writer never does.
 pub(crate) struct Spares {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -37,6 +39,8 @@ struct State {
     old: VecDeque<PathBuf>,
     /// One of them could not be let go. Those behind it stay too, for the log must not have a gap.
     stuck: bool,
+    /// Those of them that are kept for backups.
+    archive: Archive,
     stop: bool,
     /// The thread has ended.
     ended: bool,
@@ -70,6 +74,17 @@ fn is_spare(path: &Path) -> bool {
     name == "spare" || name.strip_prefix("spare.").is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
+/// An old segment that is to be archived, with its number: not one that is half erased.
+fn to_archive<'a>(state: &State, old: Option<&'a PathBuf>) -> Option<(&'a PathBuf, u64)> {
+    let path = old.filter(|_| state.archive.keeps())?;
+    Some((path, segment_number(path)?))
+}
+
+/// Whether it is room that is missing.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Name of a file that was a segment and is being erased.
 fn old_path(segment: &Path) -> PathBuf {
     segment.with_extension("old")
@@ -83,12 +98,14 @@ impl Spares {
         log: PathBuf,
         bytes: u64,
         spares_max: usize,
+        archive_bytes_max: u64,
         failure: Arc<Failure>,
     ) -> io::Result<Self> {
         let (left, mut old): (Vec<_>, Vec<_>) =
             files.list(&log)?.into_iter().partition(|path| is_spare(path));
         old.retain(|path| *path == old_path(path));
-        let state = Mutex::new(State { old: old.into(), ..State::default() });
+        let archive = Archive::found(files.as_ref(), &log, archive_bytes_max)?;
+        let state = Mutex::new(State { old: old.into(), archive, ..State::default() });
         let shared =
             Arc::new(Shared { files, log, bytes, spares_max, state, changed: Condvar::new(), failure });
         let theirs = Arc::clone(&shared);
@@ -132,9 +149,21 @@ impl Spares {
         self.shared.lock().failed
     }
 
-    /// Hands over segments that are no longer needed, to be erased.
+    /// Hands over segments that are no longer needed, to be archived or erased.
     pub(crate) fn recycle(&self, old: impl IntoIterator<Item = PathBuf>) {
         self.shared.lock().old.extend(old);
+        self.shared.changed.notify_all();
+    }
+
+    /// What is archived of segments before this number goes.
+    pub(crate) fn archive_release(&self, number: u64) {
+        self.shared.lock().archive.release(number);
+        self.shared.changed.notify_all();
+    }
+
+    /// All that is archived goes: others need the room.
+    pub(crate) fn archive_clear(&self) {
+        self.shared.lock().archive.clear();
         self.shared.changed.notify_all();
     }
 }
@@ -164,8 +193,33 @@ impl Shared {
             }
             let keep = self.free_number(&state).filter(|_| !state.stop);
             // Old segments are erased even when the store is closing, so that nothing lingers.
-            let old = if state.stuck { None } else { state.old.pop_front() };
-            state = if let Some(path) = old {
+            let leaving = state.archive.take_leaving();
+            let old = if state.stuck || leaving.is_some() { None } else { state.old.pop_front() };
+            state = if let Some(number) = leaving {
+                drop(state);
+                match self.retire(&archived_path(&self.log, number), keep) {
+                    Err(SpareFault::Flush(error)) => return self.failed(&error),
+                    Err(SpareFault::Other(error)) => {
+                        let advice = "none; the next start tries again";
+                        tracing::warn!(%error, advice, "log.archived_segment_not_erased");
+                        self.lock()
+                    }
+                    Ok(retired) => self.retired(Ok(retired)),
+                }
+            } else if let Some((path, number)) = to_archive(&state, old.as_ref()) {
+                drop(state);
+                match self.archive(path, number) {
+                    Err(SpareFault::Flush(error)) => return self.failed(&error),
+                    Err(SpareFault::Other(error)) => self.retired(Err(error)),
+                    Ok(bytes) => {
+                        let mut state = self.lock();
+                        state.archive.put(number, bytes);
+                        state
+                    }
+                }
+            } else if let Some(path) = old {
+                // Behind what is erased now, nobody can go on from what was archived.
+                state.archive.release(segment_number(&path).unwrap_or(0));
                 drop(state);
                 match self.retire(&path, keep) {
                     Err(SpareFault::Flush(error)) => return self.failed(&error),
@@ -176,7 +230,10 @@ impl Shared {
                 drop(state);
                 match self.make() {
                     Err(SpareFault::Flush(error)) => return self.failed(&error),
-                    Err(SpareFault::Other(error)) => self.made(Err(error)),
+                    Err(SpareFault::Other(error)) => match self.shrunk(&error) {
+                        Some(state) => state,
+                        None => self.made(Err(error)),
+                    },
                     Ok(made) => self.made(Ok(made)),
                 }
             } else if state.stop {
@@ -222,9 +279,7 @@ impl Shared {
             }
             Err(error) => {
                 if !core::mem::replace(&mut state.failed, true) {
-                    let is_full =
-                        matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-                    let advice = if is_full {
+                    let advice = if is_full(&error) {
                         "free space on the disk of the log; writes resume by themselves"
                     } else {
                         "see what is in the place of log/spare; writes resume by themselves once it can be made"
@@ -238,6 +293,17 @@ impl Shared {
                 self.changed.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0
             }
         }
+    }
+
+    /// There is no room for the next segment: the oldest that is archived gives way, if there is one.
+    fn shrunk(&self, error: &io::Error) -> Option<MutexGuard<'_, State>> {
+        let mut state = self.lock();
+        if !is_full(error) || !state.archive.shrink() {
+            return None;
+        }
+        let advice = "free space on the disk of the log, or set backup_archive_bytes lower; the next incremental backup may be a full one";
+        tracing::warn!(advice, "log.archive_gave_way");
+        Some(state)
     }
 
     /// The number of a further spare, if there may be one. Only this thread adds any.
@@ -276,6 +342,21 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// Archives an old segment: it gets another name, durably, and gives back the room that it does not use. Its bytes.
+    fn archive(&self, path: &Path, number: u64) -> Result<u64, SpareFault> {
+        let archived = archived_path(&self.log, number);
+        self.files.rename(path, &archived)?;
+        self.files.sync_directory(&self.log).map_err(SpareFault::Flush)?;
+        // One that is not cut is as good, and takes more room.
+        let cut = || {
+            let used = used_bytes(&self.files.read(&archived, u64::MAX)?);
+            let file = self.files.open(&archived)?;
+            file.cut(used)?;
+            file.bytes()
+        };
+        Ok(cut().unwrap_or(self.bytes))
     }
 
     /// Erases an old segment, and keeps it as the spare of this number or removes it. It loses its name first, durably: a start that

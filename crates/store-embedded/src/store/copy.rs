@@ -1,6 +1,8 @@
-//! The view copied out of an open store, and a store made of such a copy.
+//! The view and the end of the log copied out of an open store, and a store made of such a copy.
 
+use core::sync::atomic::Ordering;
 use std::path::Path;
+use std::sync::Arc;
 
 use panvault_directory::Directory;
 use panvault_model::{NodeId, VaultId};
@@ -9,8 +11,10 @@ use tokio::sync::oneshot;
 
 use crate::copy::{Copied, CopyFault, ViewCopy};
 use crate::fault::OpenFault;
+use crate::files::HeldFiles;
+use crate::frames::{FramesFault, LogPlace, NewFrames};
 use crate::limits::Settings;
-use crate::log::SegmentHeader;
+use crate::log::{LogRead, SegmentHeader};
 use crate::store::open::make_log_within;
 use crate::store::{EmbeddedStore, LOG, lock};
 use crate::view::{self, Access};
@@ -26,7 +30,9 @@ impl EmbeddedStore {
         let written = file.try_clone().map_err(CopyFault::Flush)?;
         let (reply, answer) = oneshot::channel();
         let NodeId(vault) = shared.writer_id;
-        if !shared.apply_queue.ask_copy(ViewCopy { vault: VaultId(vault), to, file, reply }) {
+        let vault = VaultId(vault);
+        let first_tag = shared.tallies.chain().digest(vault.as_bytes());
+        if !shared.apply_queue.ask_copy(ViewCopy { vault, first_tag, to, file, reply }) {
             let ended = shared.failure.is() || *shared.stopped.borrow();
             return Err(if ended { CopyFault::Stopped } else { CopyFault::Busy });
         }
@@ -34,6 +40,34 @@ impl EmbeddedStore {
         let flushed = tokio::task::spawn_blocking(move || written.sync_all()).await;
         flushed.map_err(|_| CopyFault::Stopped)?.map_err(CopyFault::Flush)?;
         Ok(copied)
+    }
+
+    /// Copies what the log has behind a place into a new file, while commits go on: up to one commit, no earlier than any that was durable when this was called. Nobody
+    /// waits for it. The copy is durable, its name is not; where it fails, what there is of it is nothing.
+    pub async fn frames_copy(
+        &self,
+        since: LogPlace,
+        directory: &Directory,
+        name: &str,
+    ) -> Result<Copied, FramesFault> {
+        let shared = Arc::clone(&self.shared);
+        let until = shared.durable.load(Ordering::SeqCst);
+        let log = self.held.log.again().map_err(FramesFault::Write)?;
+        let mut to = NewFrames::create(directory, name)?;
+        let copy = move || {
+            let (path, files) = (log.path().to_owned(), HeldFiles([log]));
+            let (NodeId(vault), chain) = (shared.writer_id, shared.tallies.chain());
+            let read = LogRead { files: &files, log: &path, vault: VaultId(vault), chain };
+            let (end, segment) = read.behind(since, until, &mut |frame| to.put(frame))?;
+            to.finish()?;
+            Ok(Copied { end, segment })
+        };
+        tokio::task::spawn_blocking(copy).await.map_err(|_| FramesFault::Stopped)?
+    }
+
+    /// Gives up what is archived of segments before this one.
+    pub fn archive_release(&self, segment: u64) {
+        self.shared.spares.archive_release(segment);
     }
 
     /// Makes a store of a directory that has nothing of one but such a copy: its log goes on behind the last step of that, which is answered. It was looked at before,

@@ -102,9 +102,14 @@ impl EmbeddedStore {
             .map_err(OpenFault::io(&log))?;
         let queue = Arc::new(CommitQueue::default());
         let failure = Failure::new(Arc::clone(&queue));
-        let (segment_bytes, spares_max) = (settings.segment_bytes, settings.spares_max);
-        let spares =
-            Spares::start(Arc::clone(&files), log.clone(), segment_bytes, spares_max, Arc::clone(&failure));
+        let spares = Spares::start(
+            Arc::clone(&files),
+            log.clone(),
+            settings.segment_bytes,
+            settings.spares_max,
+            settings.archive_bytes_max,
+            Arc::clone(&failure),
+        );
         let spares = Arc::new(spares.map_err(OpenFault::io(&log))?);
         let tallies = Arc::new(tallies);
         let durable = Arc::new(AtomicU64::new(found.next_sequence - 1));
@@ -195,7 +200,7 @@ impl EmbeddedStore {
             .into_iter()
             .collect::<Result<_, _>>()
             .map_err(OpenFault::io(directory.path()))?;
-        Ok(Self { shared, threads: Mutex::new(threads), _held: held })
+        Ok(Self { shared, threads: Mutex::new(threads), held })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::support::{Home, all_of, block_on, done, led, settings};
 /// Copies the view of a store into a new directory.
 async fn copied(store: &EmbeddedStore, to: &Home) -> u64 {
     let directory = Directory::open(to.path()).unwrap();
-    store.view_copy(&directory).await.unwrap().sequence
+    store.view_copy(&directory).await.unwrap().end.sequence
 }
 
 fn findings(home: &Home) -> Vec<String> {

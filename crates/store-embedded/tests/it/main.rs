@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod archive;
 mod behind;
 mod busy;
 mod checkpoint;

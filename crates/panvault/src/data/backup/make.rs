@@ -10,14 +10,15 @@ use anyhow::{Context, anyhow, bail, ensure};
 use panvault_directory::Directory;
 use panvault_keys::{BackupKey, Entropy, FileDigest, SystemEntropy};
 use panvault_model::{Id, Timestamp};
-use panvault_store_embedded::{CopyFault, EmbeddedStore};
+use panvault_store_embedded::{EmbeddedStore, LogPlace};
 use panvault_store_postgres::PostgresStore;
 use panvault_vault::{Permit, Vault, VaultBackup, with_causes};
 
+use crate::data::backup::increment::Asked;
 use crate::data::backup::manifest::{BYTES_MAX, Manifest};
 use crate::data::backup::{BINS, Digested, MANIFEST, MANIFEST_NEW, digested, listed};
 use crate::data::header::COPIES;
-use crate::data::{FILE, VIEW, vault_file};
+use crate::data::{FILE, vault_file};
 
 /// Whoever has a vault open, as far as backups are made of it.
 #[derive(Clone)]
@@ -46,17 +47,35 @@ pub(crate) struct Made {
     pub(crate) order: u64,
     /// Of all its files.
     pub(crate) bytes: u64,
+    /// Of an increment the backup that it goes on from.
+    pub(crate) base: Option<Id>,
+    /// Why it is a full one, where an increment was asked for.
+    pub(crate) full_because: Option<String>,
     /// What an earlier one left that was never finished.
     pub(crate) unfinished: Vec<PathBuf>,
 }
 
+/// What a backup was filled with.
+#[derive(Default)]
+struct Filled {
+    order: u64,
+    bytes: u64,
+    base: Option<Id>,
+    full_because: Option<String>,
+    /// The segment of the log that has the last step.
+    segment: u64,
+}
+
 impl Backups {
-    /// Makes one below this directory, which is made if it is not there. Nothing of it is left when it fails.
+    /// Makes one below this directory, which is made if it is not there: of all, or of what came behind an earlier one, where the log still has that. Nothing of it is left when
+    /// it fails.
     pub(crate) async fn make(
         &self,
         permit: &Permit<VaultBackup>,
         destination: &Path,
+        since: Option<&Path>,
     ) -> anyhow::Result<Made> {
+        let asked = self.asked(since)?;
         let destination = self.destination(destination)?;
         let unfinished =
             listed(&destination).with_context(|| format!("{} cannot be read", destination.display()))?.1;
@@ -72,13 +91,17 @@ impl Backups {
         DirBuilder::new().mode(0o700).create(&path).with_context(shown)?;
         let begun = Self { key: self.key.begun(), ..self.clone() };
         let made = match around.below(&name).with_context(shown) {
-            Ok(into) => begun.fill(&into, id, now).await,
+            Ok(into) => begun.fill(&into, id, now, asked).await,
             Err(error) => Err(error),
         };
         match made {
-            Ok((order, bytes)) => {
+            Ok(Filled { order, bytes, base, full_because, segment }) => {
                 around.sync().with_context(shown)?;
-                Ok(Made { path, id, order, bytes, unfinished })
+                if let BackedUp::View(store) = &self.rows {
+                    // The next goes on from this one.
+                    store.archive_release(segment);
+                }
+                Ok(Made { path, id, order, bytes, base, full_because, unfinished })
             }
             Err(error) => {
                 // It has no manifest: what cannot be removed is no backup either.
@@ -116,12 +139,12 @@ impl Backups {
     }
 
     /// Copies everything, and then writes down what that is.
-    async fn fill(&self, into: &Directory, id: Id, now: Timestamp) -> anyhow::Result<(u64, u64)> {
+    async fn fill(&self, into: &Directory, id: Id, now: Timestamp, asked: Asked) -> anyhow::Result<Filled> {
         let from = Directory::open(&self.directory)
             .with_context(|| format!("{} cannot be used", self.directory.display()))?;
         match &self.rows {
-            BackedUp::View(store) => self.fill_of_view(store, from, into, id, now).await,
-            BackedUp::Database(store) => self.fill_of_database(store, from, into, id, now).await,
+            BackedUp::View(store) => self.fill_of_view(store, from, into, (id, now), asked).await,
+            BackedUp::Database(store) => self.fill_of_database(store, from, into, (id, now)).await,
         }
     }
 
@@ -130,14 +153,11 @@ impl Backups {
         store: &EmbeddedStore,
         from: Directory,
         into: &Directory,
-        id: Id,
-        now: Timestamp,
-    ) -> anyhow::Result<(u64, u64)> {
+        named: (Id, Timestamp),
+        asked: Asked,
+    ) -> anyhow::Result<Filled> {
         let before = Before::of(&from)?;
-        let copied = store.view_copy(into).await.map_err(|fault| match fault {
-            CopyFault::Busy => anyhow!("another backup is being made: take this one when that is done"),
-            fault => anyhow!(with_causes(&fault)),
-        })?;
+        let rows = Self::rows(store, into, asked).await?;
         let (into, backups) = (into.again()?, self.clone());
         let work = move || {
             let copy = |name: &'static str| {
@@ -153,9 +173,15 @@ impl Backups {
             }
             before.is_unchanged(&parts)?;
             parts.push(copy(FILE)?);
-            let view = digested(&into, VIEW, &mut |_| Ok(()));
-            parts.push((VIEW, view.with_context(|| format!("{VIEW} of the copy cannot be read"))?));
-            backups.finish(&into, Manifest { order: copied.sequence, ..backups.manifest(id, now, parts) })
+            let copied = digested(&into, rows.part, &mut |_| Ok(()));
+            let copied = copied.with_context(|| format!("{} of the copy cannot be read", rows.part))?;
+            parts.push((rows.part, copied));
+            parts.sort_unstable_by_key(|(name, _)| *name);
+            let (base, LogPlace { sequence: order, tag }) = (rows.base_id(), rows.copied.end);
+            let manifest = backups.manifest(named, parts);
+            let manifest = Manifest { order, end: Some(tag), base: rows.base, ..manifest };
+            let filled = backups.finish(&into, manifest)?;
+            Ok(Filled { base, full_because: rows.full_because, segment: rows.copied.segment, ..filled })
         };
         tokio::task::spawn_blocking(work).await.context("the thread that copied has ended")?
     }
@@ -166,9 +192,8 @@ impl Backups {
         store: &PostgresStore,
         from: Directory,
         into: &Directory,
-        id: Id,
-        now: Timestamp,
-    ) -> anyhow::Result<(u64, u64)> {
+        named: (Id, Timestamp),
+    ) -> anyhow::Result<Filled> {
         let database = store.database();
         let unread = || format!("the database at {} cannot be read", database.url());
         let read = async || {
@@ -198,13 +223,13 @@ impl Backups {
             }
             parts.push(write(FILE, file.as_bytes())?);
             let order = chains.iter().map(|mark| mark.place).sum();
-            let manifest = backups.manifest(id, now, parts);
+            let manifest = backups.manifest(named, parts);
             backups.finish(&into, Manifest { order, chains: Some(chains), ..manifest })
         };
         tokio::task::spawn_blocking(work).await.context("the thread that wrote has ended")?
     }
 
-    fn manifest(&self, id: Id, now: Timestamp, parts: Vec<(&'static str, Digested)>) -> Manifest {
+    fn manifest(&self, (id, now): (Id, Timestamp), parts: Vec<(&'static str, Digested)>) -> Manifest {
         Manifest {
             id,
             vault: self.vault.id(),
@@ -213,12 +238,14 @@ impl Backups {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             order: 0,
             chains: None,
+            end: None,
+            base: None,
             parts,
         }
     }
 
     /// Writes the manifest, which makes what is there a backup.
-    fn finish(&self, into: &Directory, manifest: Manifest) -> anyhow::Result<(u64, u64)> {
+    fn finish(&self, into: &Directory, manifest: Manifest) -> anyhow::Result<Filled> {
         // All of it is durable before it is a backup.
         into.sync().context("the copy cannot be flushed")?;
         let encoded = manifest.encode(&self.key)?;
@@ -234,7 +261,8 @@ impl Backups {
         written.with_context(|| format!("{MANIFEST} cannot be written"))?;
         into.rename(MANIFEST_NEW, MANIFEST)?;
         into.sync().with_context(|| format!("{MANIFEST} cannot be flushed"))?;
-        Ok((manifest.order, manifest.parts.iter().map(|(_, part)| part.bytes).sum()))
+        let bytes = manifest.parts.iter().map(|(_, part)| part.bytes).sum();
+        Ok(Filled { order: manifest.order, bytes, ..Filled::default() })
     }
 }
 
@@ -270,8 +298,26 @@ impl Before {
     }
 }
 
+/// Copies some parts of a backup, and looks at them once more: what was verified a moment ago may be another file by now.
+pub(super) fn parts_copy(
+    from: &Directory,
+    into: &Directory,
+    manifest: &Manifest,
+    is_wanted: impl Fn(&str) -> bool,
+) -> anyhow::Result<()> {
+    for (name, part) in manifest.parts.iter().filter(|(name, _)| is_wanted(name)) {
+        let copied =
+            part_copy(from, into, name).with_context(|| format!("{name} of the backup cannot be copied"))?;
+        ensure!(
+            copied.bytes == part.bytes && copied.sha256 == part.sha256,
+            "{name} of the backup was changed while it was copied"
+        );
+    }
+    Ok(())
+}
+
 /// Copies a file, durably.
-pub(super) fn part_copy(from: &Directory, into: &Directory, name: &str) -> io::Result<Digested> {
+fn part_copy(from: &Directory, into: &Directory, name: &str) -> io::Result<Digested> {
     let mut file = into.create(name)?;
     let copied = digested(from, name, &mut |part| file.write_all(part))?;
     file.sync_all()?;

@@ -3,16 +3,18 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use panvault_directory::Directory;
 use panvault_keys::Slot;
 use panvault_store_embedded::EmbeddedStore;
 use panvault_vault::{Clock, SystemClock, restore_note};
 
+use crate::data::backup::FRAMES;
 use crate::data::backup::apply::{Applied, Ended, apply};
 use crate::data::backup::export::{Export, Since};
-use crate::data::backup::make::part_copy;
-use crate::data::backup::verify::{Verified, verify};
+use crate::data::backup::make::parts_copy;
+use crate::data::backup::series::Series;
+use crate::data::backup::verify::{Verified, verify_in};
 use crate::data::make::{making_in, parent};
 use crate::data::{DataDirectory, OpenSettings, chain, is_free_for_a_vault, target, when_free};
 
@@ -26,22 +28,25 @@ pub(crate) struct RestoredVault {
 /// Makes a vault in a directory that is not there or is empty, of a backup that was found to be whole. It is made beside it, and moved there when its trail says of what
 /// it was made, and all of an exported trail is applied that says what has ended since.
 pub(crate) async fn restore(
-    backup: &Path,
+    backup: &Series,
     path: &Path,
     slot: &dyn Slot,
     settings: &OpenSettings,
     export: Option<&Export>,
 ) -> anyhow::Result<RestoredVault> {
     is_free_for_a_vault(path)?;
-    let (verified, since) = tokio::task::block_in_place(|| {
-        let verified = verify(backup, slot)?;
-        let since = export.map(|export| export.since(&verified)).transpose()?;
-        anyhow::Ok((verified, since))
-    })?;
     let parent = parent(path);
     // Removed again if anything below fails.
     let making = making_in(parent)?;
-    tokio::task::block_in_place(|| copy(backup, making.path(), &verified))?;
+    let (verified, since) = tokio::task::block_in_place(|| {
+        let verified = verify_in(backup, slot, making.path())?;
+        let since = export.map(|export| export.since(&verified)).transpose()?;
+        let (from, into) = (Directory::open(backup.newest()?)?, Directory::open(making.path())?);
+        // The view of an increment is there already.
+        parts_copy(&from, &into, &verified.manifest, |name| name != FRAMES)?;
+        into.sync().with_context(|| format!("{} cannot be flushed", into.path().display()))?;
+        anyhow::Ok((verified, since))
+    })?;
     let directory = DataDirectory::find(making.path())?;
     let keys = directory.header_by(slot)?.keys;
     let store = &settings.store;
@@ -74,18 +79,4 @@ pub(crate) async fn restore(
         )
     })?;
     Ok(RestoredVault { verified, since: since.zip(applied) })
-}
-
-/// Copies the parts, and looks at them once more: what was verified a moment ago may be another file by now.
-fn copy(backup: &Path, into: &Path, verified: &Verified) -> anyhow::Result<()> {
-    let (from, into) = (Directory::open(backup)?, Directory::open(into)?);
-    for (name, part) in &verified.manifest.parts {
-        let copied = part_copy(&from, &into, name)
-            .with_context(|| format!("{name} of the backup cannot be copied"))?;
-        ensure!(
-            copied.bytes == part.bytes && copied.sha256 == part.sha256,
-            "{name} of the backup was changed while it was copied"
-        );
-    }
-    into.sync().with_context(|| format!("{} cannot be flushed", into.path().display()))
 }

@@ -1,6 +1,7 @@
 //! Backups are made, harmed in every way, and restored.
 
 mod export;
+mod increment;
 mod retired;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ struct Trial {
     card: CardId,
     transaction: TransactionId,
     key: String,
+    /// Bytes of the log that are kept for increments.
+    archive_bytes_max: u64,
 }
 
 fn runtime() -> Runtime {
@@ -46,6 +49,7 @@ impl Trial {
             card: CardId::from_bytes([0; 12]),
             transaction: TransactionId::from_bytes([0; 12]),
             key: String::new(),
+            archive_bytes_max: 64 << 20,
         };
         (trial.card, trial.transaction, trial.key) = trial.with(async |open| fill(open).await);
         trial
@@ -65,7 +69,8 @@ impl Trial {
 
     fn settings(&self) -> OpenSettings {
         let slot_key_file = Some(self.directory.path().join("slot.key"));
-        OpenSettings { slot_key_file, store: store(), ..OpenSettings::default() }
+        let store = Settings { archive_bytes_max: self.archive_bytes_max, ..store() };
+        OpenSettings { slot_key_file, store, ..OpenSettings::default() }
     }
 
     /// Opens a vault, does something and closes it.
@@ -83,14 +88,24 @@ impl Trial {
     }
 
     fn try_backup(&self, destination: &Path) -> anyhow::Result<Made> {
+        self.try_backup_since(destination, None)
+    }
+
+    fn try_backup_since(&self, destination: &Path, since: Option<&Path>) -> anyhow::Result<Made> {
         self.with(async |open| {
             let backups = open.backups(&self.vault());
-            backups.make(&open.operator().unwrap().permit().unwrap(), destination).await
+            backups.make(&open.operator().unwrap().permit().unwrap(), destination, since).await
         })
     }
 
     fn backup(&self) -> Made {
         self.try_backup(&self.destination()).unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    /// What came behind an earlier one.
+    fn backup_since(&self, since: &Path) -> Made {
+        let made = self.try_backup_since(&self.destination(), Some(since));
+        made.unwrap_or_else(|error| panic!("{error:#}"))
     }
 
     fn add(&self, name: &str) {
@@ -101,14 +116,38 @@ impl Trial {
     }
 
     fn verify(&self, backup: &Path) -> anyhow::Result<Verified> {
-        verify(backup, &self.slot())
+        self.verify_all(&[backup])
+    }
+
+    fn verify_all(&self, backups: &[&Path]) -> anyhow::Result<Verified> {
+        let backups: Vec<_> = backups.iter().map(|path| path.to_path_buf()).collect();
+        verify(&Series::found(&backups)?, &self.slot(), self.directory.path())
+    }
+
+    fn restore(&self, backup: &Path, to: &Path) -> anyhow::Result<RestoredVault> {
+        self.restore_all(&[backup], to, None)
+    }
+
+    fn restore_all(
+        &self,
+        backups: &[&Path],
+        to: &Path,
+        export: Option<&Export>,
+    ) -> anyhow::Result<RestoredVault> {
+        let backups: Vec<_> = backups.iter().map(|path| path.to_path_buf()).collect();
+        let series = Series::found(&backups)?;
+        runtime().block_on(restore(&series, to, &self.slot(), &self.settings(), export))
     }
 
     /// Why a backup is not taken. Nothing is made of it.
     fn refused(&self, backup: &Path) -> String {
+        self.refused_all(&[backup])
+    }
+
+    fn refused_all(&self, backups: &[&Path]) -> String {
         let to = self.directory.path().join("restored");
-        let verified = self.verify(backup).err().expect("it is taken for whole");
-        let restored = runtime().block_on(restore(backup, &to, &self.slot(), &self.settings(), None));
+        let verified = self.verify_all(backups).err().expect("it is taken for whole");
+        let restored = self.restore_all(backups, &to, None);
         let restored = format!("{:#}", restored.err().expect("a vault is made of it"));
         assert_eq!(format!("{verified:#}"), restored);
         assert!(!to.exists());
@@ -149,7 +188,7 @@ fn a_vault_is_restored_as_it_was_and_says_of_what() {
     assert_eq!((whole.cards, whole.transactions, whole.manifest.order), (1, 1, made.order));
     fs::remove_dir_all(trial.vault()).unwrap();
     let to = trial.directory.path().join("elsewhere").join("vault");
-    let restored = runtime().block_on(restore(&found, &to, &trial.slot(), &trial.settings(), None));
+    let restored = trial.restore(&found, &to);
     assert_eq!(restored.unwrap().verified.manifest.id, made.id);
     trial.with_vault(&to, async |open| {
         let caller = open.vault.caller(&trial.key, Origin::LOCAL).unwrap();
@@ -172,7 +211,7 @@ fn a_vault_is_restored_as_it_was_and_says_of_what() {
     let keys = directory.header_by(&trial.slot()).unwrap().keys;
     let said: Vec<_> = data::examined(&directory, keys).unwrap().findings;
     assert_eq!(said, []);
-    let again = runtime().block_on(restore(&found, &to, &trial.slot(), &trial.settings(), None));
+    let again = trial.restore(&found, &to);
     assert!(format!("{:#}", again.err().unwrap()).contains("holds a vault already"));
 }
 
@@ -308,9 +347,9 @@ fn a_backup_that_fails_leaves_nothing_and_the_vault_goes_on() {
         let backups = open.backups(&trial.vault());
         let permit = open.operator().unwrap().permit().unwrap();
         symlink("elsewhere", &bins).unwrap();
-        let failed = backups.make(&permit, &trial.destination()).await.err().unwrap();
+        let failed = backups.make(&permit, &trial.destination(), None).await.err().unwrap();
         fs::remove_file(&bins).unwrap();
-        (failed, backups.make(&permit, &trial.destination()).await.unwrap())
+        (failed, backups.make(&permit, &trial.destination(), None).await.unwrap())
     });
     assert!(format!("{failed:#}").contains("no backup was made"), "{failed:#}");
     assert_eq!(fs::read_dir(trial.destination()).unwrap().count(), 1);
@@ -342,9 +381,8 @@ fn a_backup_goes_only_into_a_directory_that_is_one_and_for_its_owner_alone() {
     // A vault is made only where there is none, and not over a link.
     fs::set_permissions(&made.path, Permissions::from_mode(0o500)).unwrap();
     trial.verify(&made.path).unwrap();
-    let occupied =
-        runtime().block_on(restore(&made.path, &trial.vault(), &trial.slot(), &trial.settings(), None));
+    let occupied = trial.restore(&made.path, &trial.vault());
     assert!(format!("{:#}", occupied.err().unwrap()).contains("holds a vault already"));
-    let over = runtime().block_on(restore(&made.path, &link, &trial.slot(), &trial.settings(), None));
+    let over = trial.restore(&made.path, &link);
     assert!(format!("{:#}", over.err().unwrap()).contains("is a symbolic link"));
 }

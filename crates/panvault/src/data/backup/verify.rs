@@ -1,17 +1,22 @@
 //! A backup is read whole, and nothing is made.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use panvault_directory::Directory;
 use panvault_keys::{Slot, VaultKeys};
-use panvault_store::AuditRecord;
-use panvault_store_embedded::examine_copy;
+use panvault_store::{AuditRecord, Chain};
+use panvault_store_embedded::{Settings, examine_copy, frames_apply};
+use panvault_vault::with_causes;
 
-use crate::data::backup::manifest::Manifest;
-use crate::data::backup::{MANIFEST, PARTS, digested};
+use crate::data::backup::make::parts_copy;
+use crate::data::backup::manifest::{Manifest, ReadManifest};
+use crate::data::backup::series::Series;
+use crate::data::backup::{FRAMES, MANIFEST, PARTS, digested};
 use crate::data::header::OpenHeader;
 use crate::data::judged::judged;
+use crate::data::make::making_in;
 use crate::data::{DataDirectory, FILE, VIEW, chain};
 
 /// A backup all of which is as the vault wrote it.
@@ -40,7 +45,7 @@ const LISTED_MAX: usize = 10;
 pub(super) fn opened(path: &Path, slot: &dyn Slot) -> anyhow::Result<OpenBackup> {
     let shown = path.display();
     let backup = Directory::open(path).with_context(|| format!("{shown} cannot be used"))?;
-    let read = Manifest::read(&backup)?;
+    let read = ReadManifest::of(&backup)?;
     // The file of the vault is believed no more than the rest: what it says is held against the keys.
     let directory = DataDirectory::of_backup(path)?;
     ensure!(
@@ -54,15 +59,35 @@ pub(super) fn opened(path: &Path, slot: &dyn Slot) -> anyhow::Result<OpenBackup>
     Ok(OpenBackup { manifest, keys })
 }
 
-/// Holds all of a backup of a vault in its directory against its manifest, that against the vault's keys, every row against its tag and the trail against its chain.
-pub(crate) fn verify(path: &Path, slot: &dyn Slot) -> anyhow::Result<Verified> {
-    let shown = path.display();
-    let OpenBackup { manifest, keys } = opened(path, slot)?;
+/// Holds all of a backup of a vault in its directory, and of those that it goes on from, against its manifest, that against the vault's keys, every row against its tag and the trail
+/// against its chain. An increment is put together beside this directory, and taken away again.
+pub(crate) fn verify(series: &Series, slot: &dyn Slot, beside: &Path) -> anyhow::Result<Verified> {
+    if series.is_incremental() {
+        verify_in(series, slot, making_in(beside)?.path())
+    } else {
+        // It is looked at where it is.
+        verify_in(series, slot, series.newest()?)
+    }
+}
+
+/// The same; the view of an increment is put together in this directory, and stays there.
+pub(super) fn verify_in(series: &Series, slot: &dyn Slot, room: &Path) -> anyhow::Result<Verified> {
+    let newest = series.newest()?;
+    let shown = newest.display();
+    let OpenBackup { manifest, keys } = opened(newest, slot)?;
     ensure!(
         manifest.chains.is_none(),
         "{shown} is of a vault in a database: put the dump or base backup that was made behind it into a database, and name that with store (--config FILE of a node)"
     );
-    let examined = examine_copy(path, manifest.vault, chain(&keys).as_ref())
+    let view = if series.is_incremental() {
+        let manifests = manifests_before(series, &manifest)?;
+        put_together(series, &manifests, &manifest, &chain(&keys), room)?;
+        room
+    } else {
+        ensure!(manifest.base.is_none(), "{shown} is an increment: name what it goes on from before it");
+        newest
+    };
+    let examined = examine_copy(view, manifest.vault, chain(&keys).as_ref())
         .and_then(|examination| judged(examination, keys));
     let examination = examined.with_context(|| format!("{VIEW} in {shown} cannot be looked at"))?;
     let found = examination.findings.iter().map(|found| format!("{}: {}", found.part, found.what));
@@ -85,6 +110,56 @@ pub(crate) fn verify(path: &Path, slot: &dyn Slot) -> anyhow::Result<Verified> {
         customers: examination.customers,
         manifest,
     })
+}
+
+/// The manifests of the backups before the one that is meant, the full one first. The newest stands for the one before it, and so on: none of them needs a slot of its own, or a key
+/// that may have been destroyed since.
+fn manifests_before(series: &Series, newest: &Manifest) -> anyhow::Result<Vec<Manifest>> {
+    let mut named = newest.base.clone();
+    let mut manifests = Vec::new();
+    for (path, next) in series.bases() {
+        let shown = path.display();
+        let backup = Directory::open(path).with_context(|| format!("{shown} cannot be used"))?;
+        let manifest = named.and_then(|base| ReadManifest::of(&backup).ok()?.open_as(&base));
+        let manifest = manifest.with_context(|| {
+            format!("{MANIFEST} in {shown} is not that which {} goes on from: it was changed", next.display())
+        })?;
+        is_whole(&backup, &manifest)?;
+        named = manifest.base.clone();
+        manifests.push(manifest);
+    }
+    ensure!(named.is_none(), "the first of these backups is no full one");
+    manifests.reverse();
+    Ok(manifests)
+}
+
+/// Copies the view of the full backup, and carries into it what the increments have.
+fn put_together(
+    series: &Series,
+    manifests: &[Manifest],
+    newest: &Manifest,
+    chain: &Arc<dyn Chain>,
+    room: &Path,
+) -> anyhow::Result<()> {
+    let (full, increments) = series.split()?;
+    let into = Directory::open(room).with_context(|| format!("{} cannot be used", room.display()))?;
+    let first = manifests.first().context("there is no full backup among them")?;
+    parts_copy(&Directory::open(full)?, &into, first, |name| name == VIEW)?;
+    into.sync().with_context(|| format!("{} cannot be flushed", room.display()))?;
+    for (path, manifest) in increments.iter().zip(manifests.iter().skip(1).chain([newest])) {
+        let shown = path.display();
+        let unfit = || format!("{FRAMES} in {shown} cannot be carried into the rows of the backup before it");
+        let frames = Directory::open(path).and_then(|backup| backup.read(FRAMES)).with_context(unfit)?;
+        let end = frames_apply(room, frames, manifest.vault, chain, &Settings::default());
+        let end = end.map_err(|fault| anyhow!(with_causes(&fault))).with_context(unfit)?;
+        ensure!(
+            (end.sequence, Some(end.tag)) == (manifest.order, manifest.end),
+            "{FRAMES} in {shown} ends with step {}, and the backup with step {}",
+            end.sequence,
+            manifest.order
+        );
+    }
+    Ok(())
 }
 
 /// Refuses what an examination has found anything wrong with.

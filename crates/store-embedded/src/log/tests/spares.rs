@@ -1,10 +1,11 @@
 //! The thread that readies segments and lets old ones go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::MemoryFiles;
 use super::support::{Log, SEGMENT_BYTES, assert_front, failure, read_image, segment};
+use crate::log::archive::archived_path;
 use crate::log::spare::Spares;
 
 fn spare() -> PathBuf {
@@ -14,7 +15,7 @@ fn spare() -> PathBuf {
 /// Starts the thread, lets segments go, and waits for its end.
 fn recycle(files: &MemoryFiles, old: &[u64]) {
     let spares =
-        Spares::start(Arc::new(files.clone()), PathBuf::from("log"), SEGMENT_BYTES, 1, failure()).unwrap();
+        Spares::start(Arc::new(files.clone()), PathBuf::from("log"), SEGMENT_BYTES, 1, 0, failure()).unwrap();
     spares.recycle(old.iter().copied().map(segment));
 }
 
@@ -74,6 +75,46 @@ fn letting_segments_go_may_be_cut_off_anywhere() {
     }
 }
 
+/// What is archived keeps its bytes under another name; cut off anywhere, the log is whole, and the next process goes on.
+#[test]
+fn archiving_segments_may_be_cut_off_anywhere() {
+    let image = five().image();
+    let archive = |files: &MemoryFiles, bytes_max: u64, old: &[u64]| {
+        let (shared, log) = (Arc::new(files.clone()), PathBuf::from("log"));
+        let spares = Spares::start(shared, log, SEGMENT_BYTES, 1, bytes_max, failure()).unwrap();
+        spares.recycle(old.iter().copied().map(segment));
+    };
+    let archived = |number: u64| archived_path(Path::new("log"), number);
+    for calls in 0.. {
+        let files = MemoryFiles::of(image.clone());
+        files.stop_after(calls);
+        archive(&files, 3 * SEGMENT_BYTES, &[1, 2, 3]);
+        let stopped = files.has_stopped();
+        let left = files.image();
+        let (found, _) = read_image(&left).unwrap_or_else(|fault| panic!("after {calls} calls: {fault}"));
+        assert_eq!(found.next_sequence, 6, "after {calls} calls");
+        let again = MemoryFiles::of(left);
+        archive(&again, 3 * SEGMENT_BYTES, &(found.segments[0].number..4).collect::<Vec<_>>());
+        let left = again.image();
+        for number in 1..=3 {
+            assert_eq!(left[&archived(number)], image[&segment(number)], "after {calls} calls");
+        }
+        assert_eq!(read_image(&left).unwrap().1.len(), 2, "after {calls} calls");
+        if !stopped {
+            // Less may be kept by now; and what is given up without being kept leaves none before it.
+            let less = MemoryFiles::of(left.clone());
+            archive(&less, 2 * SEGMENT_BYTES, &[]);
+            assert!(!less.image().contains_key(&archived(1)) && less.image().contains_key(&archived(2)));
+            let none = MemoryFiles::of(left);
+            archive(&none, 0, &[]);
+            assert!(none.image().contains_key(&archived(1)));
+            archive(&none, 0, &[4]);
+            assert!((1..=4).all(|number| !none.image().contains_key(&archived(number))));
+            break;
+        }
+    }
+}
+
 /// A segment was erased as far as new segments are long. One that was made when they were longer kept what was behind
 /// that, and took it into its next life. It is now erased to its own end, and used again only if its length is right.
 #[test]
@@ -88,7 +129,7 @@ fn a_segment_of_another_length_is_erased_to_its_end() {
         image.insert(segment(1).with_extension("old"), other);
         let files = MemoryFiles::of(image);
         let log = PathBuf::from("log");
-        let spares = Spares::start(Arc::new(files.clone()), log, SEGMENT_BYTES, 1, failure()).unwrap();
+        let spares = Spares::start(Arc::new(files.clone()), log, SEGMENT_BYTES, 1, 0, failure()).unwrap();
         assert!(spares.take(&segment(6)).unwrap().is_some());
         drop(spares);
         let image = files.image();

@@ -80,8 +80,8 @@ impl Log {
         let log = PathBuf::from("log");
         let tail = Tail::open(Arc::clone(&shared), log.clone(), VAULT, SEGMENT_BYTES, &found)
             .map_err(OpenFault::io(&log))?;
-        let spares =
-            Spares::start(shared, log.clone(), SEGMENT_BYTES, 1, failure()).map_err(OpenFault::io(&log))?;
+        let spares = Spares::start(shared, log.clone(), SEGMENT_BYTES, 1, 0, failure())
+            .map_err(OpenFault::io(&log))?;
         Ok(Self { files, frames: Vec::new(), tail, spares, builder: FrameBuilder::default() })
     }
 

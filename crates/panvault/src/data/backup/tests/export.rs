@@ -55,7 +55,7 @@ impl Trial {
 
     fn held(&self, backup: &Path, export: &Export) -> anyhow::Result<RestoredVault> {
         let to = self.directory.path().join("restored");
-        runtime().block_on(restore(backup, &to, &self.slot(), &self.settings(), Some(export)))
+        self.restore_all(&[backup], &to, Some(export))
     }
 
     /// Why a backup is not restored beside this export. Nothing is made.
@@ -129,6 +129,27 @@ fn a_backup_is_held_against_an_encrypted_export_by_its_identity() {
     let identity = written("identity", &format!("# of the assessor\n{assessor}\n"));
     let (_, applied) = trial.held(&made.path, &by(vec![identity])).unwrap().since.unwrap();
     assert_eq!(applied.done.get("deleted organisations"), Some(&1), "{:?}", applied.done);
+}
+
+#[test]
+fn an_increment_is_held_against_the_export_as_a_full_backup_is() {
+    let trial = Trial::new();
+    let (vault, file) = (trial.vault(), trial.file());
+    let shop = trial.exporting(&vault, &file, async |open| organisation(open, "Shop").await);
+    let full = trial.backup();
+    trial.exporting(&vault, &file, async |open| organisation(open, "Other").await);
+    let made = trial.backup_since(&full.path);
+    assert_eq!(made.base, Some(full.id));
+    trial.exporting(&vault, &file, async |open| {
+        let permit = open.operator().unwrap().permit().unwrap();
+        open.vault.organisation_delete(permit, shop).await.unwrap();
+    });
+    let export = |accept_older| Export { accept_older, ..trial.export(std::slice::from_ref(&file)) };
+    assert!(trial.held_refused(&made.path, &export(None)).contains("the vault went on"));
+    assert!(trial.held_refused(&made.path, &export(Some(full.id))).contains("names another backup"));
+    let (since, applied) = trial.held(&made.path, &export(Some(made.id))).unwrap().since.unwrap();
+    assert_eq!(applied.done.get("deleted organisations"), Some(&1), "{:?}", applied.done);
+    assert!(!since.not_in_backup().contains_key("document_create"), "the increment has it");
 }
 
 #[test]
@@ -259,10 +280,10 @@ fn an_export_that_the_backup_does_not_stand_in_is_refused() {
     // The vault was restored elsewhere, and both went on.
     fs::write(&file, &good).unwrap();
     let copy = trial.directory.path().join("copy");
-    runtime().block_on(restore(&made.path, &copy, &trial.slot(), &trial.settings(), None)).map(drop).unwrap();
+    trial.restore(&made.path, &copy).map(drop).unwrap();
     let theirs = trial.with_vault(&copy, async |open| {
         let backups = open.backups(&copy);
-        backups.make(&open.operator().unwrap().permit().unwrap(), &trial.destination()).await.unwrap()
+        backups.make(&open.operator().unwrap().permit().unwrap(), &trial.destination(), None).await.unwrap()
     });
     export.accept_older = Some(theirs.id);
     assert!(trial.held_refused(&theirs.path, &export).contains("is another than the backup has"));

@@ -46,7 +46,7 @@ fn a_trail_whose_beginning_is_gone_verifies_is_backed_up_and_restored() {
     let made = trial.backup();
     trial.verify(&made.path).unwrap();
     let to = trial.directory.path().join("elsewhere");
-    runtime().block_on(restore(&made.path, &to, &trial.slot(), &trial.settings(), None)).unwrap();
+    trial.restore(&made.path, &to).unwrap();
     trial.with_vault(&to, async |open| {
         assert!(open.vault.caller(&trial.key, Origin::LOCAL).is_ok());
     });
@@ -77,4 +77,22 @@ fn what_is_done_to_a_trail_whose_beginning_is_gone_shows() {
         let found = findings(&trial);
         assert!(found.iter().any(|finding| finding.contains(said)), "{sql}: {found:?}");
     }
+}
+
+/// Records that go are in no commit: a vault that is put together of increments has them until it looks itself, and is whole meanwhile.
+#[test]
+fn records_that_are_kept_no_longer_are_no_part_of_an_increment() {
+    let trial = Trial::new();
+    let full = trial.backup();
+    trial.add("Between");
+    retire(&trial);
+    trial.add("After");
+    let made = trial.backup_since(&full.path);
+    assert_eq!(made.base, Some(full.id), "{:?}", made.full_because);
+    trial.verify(&made.path).unwrap();
+    let to = trial.directory.path().join("restored");
+    trial.restore(&made.path, &to).unwrap();
+    let directory = DataDirectory::find(&to).unwrap();
+    let keys = directory.header_by(&trial.slot()).unwrap().keys;
+    assert_eq!(data::examined(&directory, keys).unwrap().findings, []);
 }

@@ -1,0 +1,194 @@
+//! Increments through the server that has the vault, and killed at every step.
+
+use std::fs;
+use std::path::Path;
+
+use panvault_testkit::{HttpAnswer, LeakScan, canary_cards, http_send};
+use serde_json::{Value, json};
+
+use crate::backup::hit_everywhere;
+use crate::cli::path;
+use crate::serve::Served;
+use crate::support::{Dev, panvault, run, run_json, run_refused, until};
+
+const CARDS: usize = 60;
+
+/// What the log gave up since is in the increment; a number or a CVV is in none of its files.
+#[test]
+fn increments_of_a_vault_that_is_served_have_all_that_came_since_and_no_number() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = |name: &str| directory.path().join(name);
+    let dev = Dev::start(directory.path(), &[]);
+    let (organisation, api_key) = (dev.organisation.clone(), dev.key.clone());
+    let account = dev.ready["account"].as_str().unwrap().to_owned();
+    dev.stop();
+    let (data, backups) = (here("vault"), here("backups"));
+    let key_file = format!("slot_key_file={}", data.join("slot.key").display());
+    let serve = |archive: &str| {
+        let mut serve = panvault();
+        serve.args(["serve", "--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", ""]);
+        serve.args(["--set", &key_file, "--set", &format!("backup_archive_bytes={archive}")]);
+        let (served, ready) = Served::start_command(serve, directory.path());
+        (served, ready["url"].as_str().unwrap().to_owned())
+    };
+    let send = |url: &str, method: &str, at: &str, body: Option<&Value>| -> HttpAnswer {
+        let headers = [("X-APIKEY", api_key.as_str()), ("Content-Type", "application/json")];
+        let body = body.map(ToString::to_string);
+        let answer = http_send(&format!("{url}{at}"), method, &headers, body.as_deref()).unwrap();
+        assert!(matches!(answer.status, 200 | 204), "{} {}", answer.status, answer.text);
+        answer
+    };
+    let backup = |since: Option<&str>| {
+        let mut words = vec!["backup", path(&backups), "--data", path(&data), "--set", &key_file, "--json"];
+        words.extend(since.iter().flat_map(|since| ["--since", since]));
+        run_json(&words)
+    };
+    let text = |made: &Value, name: &str| made[name].as_str().map(str::to_owned);
+    let cards = canary_cards(0x10c, CARDS);
+    let (served, url) = serve("268435456");
+    let full = backup(None);
+    let live = |cards: &[panvault_testkit::CanaryCard]| {
+        for card in cards {
+            let body = json!({
+                "card_number": card.number, "cvv": card.cvv, "expiry_month": "12", "expiry_year": "2040",
+                "organisation": organisation,
+            });
+            let id = send(&url, "POST", "/v1/card", Some(&body)).id();
+            let paid = json!({
+                "account": account, "amount": 100, "card": id, "capture_now": true, "customer_ip": "192.0.2.1",
+                "dynamic_descriptor": "Shop", "merchant_reference": "order", "user_agent": "test",
+            });
+            send(&url, "POST", "/v1/transaction", Some(&paid));
+        }
+        let new = json!({
+            "card_number": cards[0].number, "cvv": cards[0].cvv, "expiry_month": "12", "expiry_year": "2040",
+            "organisation": organisation,
+        });
+        let id = send(&url, "POST", "/v1/card", Some(&new)).id();
+        // The segment that has it is given up, and with it all of before.
+        let before = archived(&data);
+        send(&url, "DELETE", &format!("/v1/card/{id}"), None);
+        until("a segment is archived", || archived(&data) > before);
+    };
+    live(&cards[..CARDS / 2]);
+    let one = backup(Some(path(&backups)));
+    assert_eq!((text(&one, "base"), text(&one, "full_because")), (text(&full, "backup"), None), "{one}");
+    until("the archive goes with a backup", || archived(&data) == 0);
+    live(&cards[CARDS / 2..]);
+    let two = backup(Some(&text(&one, "path").unwrap()));
+    assert_eq!(text(&two, "base"), text(&one, "backup"), "{two}");
+    assert!(two["bytes"].as_u64() < full["bytes"].as_u64(), "{two} {full}");
+
+    let scan = LeakScan::new(cards.iter().map(|card| card.number.as_str()));
+    assert_eq!(scan.scan_directory(&backups).unwrap().len(), 0);
+    let planted = Path::new(&text(&two, "path").unwrap()).join("planted");
+    fs::write(&planted, &cards[0].number).unwrap();
+    assert!(!scan.scan_directory(&backups).unwrap().is_empty(), "the scan looks there");
+    fs::remove_file(&planted).unwrap();
+
+    let restored = here("restored");
+    let verified = run_json(&[
+        "restore",
+        path(&backups),
+        "--verify",
+        "--data",
+        path(&restored),
+        "--set",
+        &key_file,
+        "--json",
+    ]);
+    assert_eq!(verified["base"], two["base"]);
+    assert_eq!(verified["cards"], CARDS);
+    assert_eq!(verified["transactions"], CARDS);
+    assert!(!restored.exists(), "nothing is made");
+    let done = run(&["restore", path(&backups), "--data", path(&restored), "--set", &key_file]);
+    assert!(done.status.success(), "{}", done.err);
+    let doctor = run(&["doctor", "--data", path(&restored), "--set", &key_file]);
+    assert!(doctor.status.success(), "{} {}", doctor.out, doctor.err);
+    assert_eq!(scan.scan_directory(&restored).unwrap().len(), 0);
+
+    // Another slot by now, and the first one is gone: the newest header goes with an increment, and is all that is needed.
+    drop(served);
+    let new = here("new.slot-key");
+    let slot = |words: &[&str], key: &str| {
+        let done = run(&[&["slot"], words, &["--data", path(&data), "--set", key]].concat());
+        assert!(done.status.success(), "{} {}", done.out, done.err);
+    };
+    let by_new = format!("slot_key_file={}", new.display());
+    slot(&["add", "key-file", path(&new), "--label", "second"], &key_file);
+    slot(&["remove", "1"], &by_new);
+    let since = text(&two, "path").unwrap();
+    let words =
+        ["backup", path(&backups), "--data", path(&data), "--set", &by_new, "--since", &since, "--json"];
+    let three = run_json(&words);
+    assert_eq!(text(&three, "base"), text(&two, "backup"), "{three}");
+    let verify = |key: &str| {
+        ["restore", path(&backups), "--verify", "--data", path(&restored), "--set", key].map(str::to_owned)
+    };
+    let words = verify(&by_new);
+    let done = run(&words.each_ref().map(String::as_str));
+    assert!(done.status.success(), "{}", done.err);
+    let words = verify(&key_file);
+    run_refused(&words.each_ref().map(String::as_str));
+}
+
+fn archived(data: &Path) -> usize {
+    let names = fs::read_dir(data.join("log")).unwrap().map(|entry| entry.unwrap().path());
+    names.filter(|path| path.extension().is_some_and(|end| end == "archived")).count()
+}
+
+/// Whichever step it is killed at, an increment is whole or none, and what it goes on from is as it was; and so is what is made of them.
+#[test]
+fn an_increment_and_its_restore_that_are_killed_or_find_the_disk_full_leave_all_or_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let here = |name: &str| directory.path().join(name);
+    let (vault, to, chain, backups) = (here("vault"), here("restored"), here("chain"), here("backups"));
+    run(&["init", path(&vault), "--mode", "test"]);
+    let full = run_json(&["backup", path(&chain), "--data", path(&vault), "--json"]);
+    run(&["organisation", "create", "--data", path(&vault), "--name", "Shop"]);
+    let full = full["path"].as_str().unwrap();
+    let made = run_json(&["backup", path(&chain), "--data", path(&vault), "--since", full, "--json"]);
+    assert!(made["base"].is_string(), "{made}");
+    let slot = format!("slot_key_file={}", here("vault.slot-key").display());
+    let making = || {
+        let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
+        names.filter(|path| path.to_str().unwrap().contains(".panvault-making-")).collect::<Vec<_>>()
+    };
+    let restore = ["restore", path(&chain), "--data", path(&to), "--set", &slot];
+    let steps = hit_everywhere(&restore, |how, said| {
+        if to.exists() {
+            let doctor = run(&["doctor", "--data", path(&to), "--set", &slot]);
+            assert!(doctor.status.success(), "{how}: {} {}", doctor.out, doctor.err);
+            fs::remove_dir_all(&to).unwrap();
+        } else if how == "error=ENOSPC" {
+            assert!(said.contains("error: "), "{said}");
+            assert!(making().is_empty(), "{said}");
+        }
+        making().iter().for_each(|path| fs::remove_dir_all(path).unwrap());
+    });
+    assert!(steps >= 9, "{steps}");
+    let backup = ["backup", path(&backups), "--data", path(&vault), "--since", path(&chain)];
+    let steps = hit_everywhere(&backup, |how, said| {
+        let names = fs::read_dir(&backups).into_iter().flatten().map(|entry| entry.unwrap().path());
+        for one in names {
+            let is_whole = one.join("manifest.json").exists();
+            assert!(is_whole || how == "signal=KILL", "nothing is left of it: {said}");
+            if is_whole {
+                let verify = run(&[
+                    "restore",
+                    full,
+                    made["path"].as_str().unwrap(),
+                    path(&one),
+                    "--verify",
+                    "--data",
+                    path(&vault),
+                ]);
+                assert!(verify.status.success(), "{how}: {}", verify.err);
+            }
+            fs::remove_dir_all(&one).unwrap();
+        }
+    });
+    assert!(steps >= 7, "{steps}");
+    let doctor = run(&["doctor", "--data", path(&vault)]);
+    assert!(doctor.status.success(), "{} {}", doctor.out, doctor.err);
+}
