@@ -253,14 +253,12 @@ impl Applier {
 
     /// Says once why the view cannot follow.
     fn held_up(&self, why: StoreFault, error: &rusqlite::Error) {
-        if why == StoreFault::Full {
-            // What is kept for backups may be what fills it.
-            self.spares.archive_clear();
-        }
         if self.held_up.send_replace(Some(why)) == Some(why) {
             return;
         }
         if why == StoreFault::Full {
+            // What is kept for backups may be what fills it.
+            self.spares.archive_clear();
             let advice = "free space on the disk of the data directory; lists and, when the log is full too, \
                           writes resume by themselves";
             tracing::error!(%error, advice, "view.no_room");

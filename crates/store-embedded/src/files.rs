@@ -38,9 +38,7 @@ pub trait LogFile: Send + Sync {
     /// How long it is.
     fn bytes(&self) -> io::Result<u64>;
     /// Takes away what is behind so many bytes. It only gives room back: nothing is durable by it, and doing nothing is right too.
-    fn cut(&self, _bytes: u64) -> io::Result<()> {
-        Ok(())
-    }
+    fn cut(&self, bytes: u64) -> io::Result<()>;
 }
 
 /// The files of directories that are held open. A path is of the one that was opened by the rest of it, wherever that is by now.

@@ -11,7 +11,7 @@ use panvault_store::Chain;
 
 use crate::apply_queue::carried_at_once;
 use crate::fault::OpenFault;
-use crate::limits::{APPLY_BYTES_MAX, Settings, WRITE_OUT_BYTES};
+use crate::limits::{APPLY_BYTES_MAX, FRAME_BYTES_MAX, Settings, WRITE_OUT_BYTES};
 use crate::log::{HEADER_BYTES, Verified};
 use crate::store::lock;
 use crate::view::{self, Access, ApplyFrame, Fingerprints, Tallies};
@@ -179,8 +179,9 @@ impl Reading {
         let mut header = [0; HEADER_BYTES];
         let read = self.file.read_exact(&mut header);
         read.map_err(|error| cut_short(error, unverified()))?;
-        // No longer than what is there, whatever it says.
-        let said = Verified::bytes_said(&header).filter(|said| *said <= self.bytes).ok_or_else(unverified)?;
+        // No longer than what is there, and than any segment is, whatever it says.
+        let most = self.bytes.min(FRAME_BYTES_MAX);
+        let said = Verified::bytes_said(&header).filter(|said| *said <= most).ok_or_else(unverified)?;
         let mut bytes = header.to_vec();
         let body = said.saturating_sub(header.len() as u64);
         (&mut self.file).take(body).read_to_end(&mut bytes).map_err(FramesFault::Copy)?;

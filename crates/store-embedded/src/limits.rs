@@ -37,6 +37,9 @@ pub const APPLY_STEPS_MAX: usize = 2048;
 /// Bytes of these steps, as they stand in the log, in the same way.
 pub const APPLY_BYTES_MAX: u64 = 8 << 20;
 
+/// Bytes of one commit that is read from elsewhere at most: more than any segment has.
+pub(crate) const FRAME_BYTES_MAX: u64 = 64 << 20;
+
 /// Commits that are taken out of the trail at once, where their records are kept no longer.
 pub const FORGET_COMMITS: u32 = 64;
 

@@ -32,7 +32,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use panvault_directory::Directory;
 use panvault_keys::FileDigest;
+use panvault_model::VaultId;
 
+use crate::data::backup::manifest::ReadManifest;
 use crate::data::header::COPIES;
 use crate::data::{FILE, VIEW};
 
@@ -109,6 +111,20 @@ fn found(path: &Path) -> anyhow::Result<PathBuf> {
             unfinished.len()
         ),
     }
+}
+
+/// The newest of those in a directory that are of this vault and of a format that is read.
+fn newest_of(directory: &Path, vault: VaultId) -> anyhow::Result<Option<PathBuf>> {
+    let whole = match listed(directory) {
+        Ok((whole, _)) => whole,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", directory.display())),
+    };
+    let is_ours = |path: &PathBuf| {
+        let read = Directory::open(path).ok().and_then(|backup| ReadManifest::of(&backup).ok());
+        read.is_some_and(|read| read.vault() == vault)
+    };
+    Ok(whole.into_iter().rev().find(is_ours))
 }
 
 /// A file of a backup, as its manifest tells of it.

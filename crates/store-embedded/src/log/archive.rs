@@ -75,12 +75,18 @@ impl Archive {
         self.wanted_from = self.wanted_from.max(number);
     }
 
-    /// Gives the oldest up, because room is needed. `false` where there is none.
-    pub(crate) fn shrink(&mut self) -> bool {
-        let oldest = self.segments.iter().find(|(number, _)| *number >= self.wanted_from);
-        let Some((number, _)) = oldest.copied() else { return !self.segments.is_empty() };
-        self.release(number.saturating_add(1));
-        true
+    /// Gives up the oldest, of so many bytes together, because room is needed. `false` where there are none.
+    pub(crate) fn shrink(&mut self, bytes: u64) -> bool {
+        let (mut room, mut upto) = (0_u64, self.wanted_from);
+        for (number, of_it) in self.segments.iter().filter(|(number, _)| *number >= self.wanted_from) {
+            if room >= bytes {
+                break;
+            }
+            room = room.saturating_add(*of_it);
+            upto = number.saturating_add(1);
+        }
+        self.release(upto);
+        !self.segments.is_empty()
     }
 
     /// Gives all up.
@@ -89,14 +95,19 @@ impl Archive {
         self.release(last);
     }
 
-    /// Takes out one that is to be erased: the oldest goes first.
-    pub(crate) fn take_leaving(&mut self) -> Option<u64> {
-        let (number, bytes) = self.segments.front().copied()?;
+    /// Whether one is to be erased.
+    pub(crate) fn has_leaving(&self) -> bool {
         // What is there while nothing more is kept goes when there would be a gap behind it.
         let is_over = self.keeps() && self.bytes > self.bytes_max;
-        if !is_over && number >= self.wanted_from {
+        self.segments.front().is_some_and(|(number, _)| is_over || *number < self.wanted_from)
+    }
+
+    /// Takes out one that is to be erased: the oldest goes first.
+    pub(crate) fn take_leaving(&mut self) -> Option<u64> {
+        if !self.has_leaving() {
             return None;
         }
+        let (number, bytes) = self.segments.front().copied()?;
         self.segments.pop_front();
         self.bytes = self.bytes.saturating_sub(bytes);
         Some(number)
@@ -133,12 +144,17 @@ mod tests {
         assert_eq!(leaving(&mut archive), [1, 2]);
         archive.release(5);
         assert_eq!(leaving(&mut archive), [4]);
-        assert!(archive.shrink());
-        assert_eq!(leaving(&mut archive), [5]);
-        assert!(!archive.shrink());
-        archive.put(6, 1);
+        for number in 6..=9 {
+            archive.put(number, 2);
+        }
+        assert!(archive.shrink(4) && archive.has_leaving());
+        assert_eq!(leaving(&mut archive), [5, 6, 7], "as many as make room");
+        assert!(archive.shrink(100));
+        assert_eq!(leaving(&mut archive), [8, 9]);
+        assert!(!archive.shrink(1));
+        archive.put(10, 1);
         archive.clear();
-        assert_eq!(leaving(&mut archive), [6]);
+        assert_eq!(leaving(&mut archive), [10]);
     }
 
     /// A command that is run once does not know how much the server may keep, and leaves it what it has.

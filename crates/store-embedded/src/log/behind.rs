@@ -41,9 +41,8 @@ impl LogRead<'_> {
                 header.first_sequence == place.sequence.saturating_add(1) && header.previous == place.tag
             };
             let Some((_, bytes)) = found.filter(|(header, _)| follows(header)) else {
-                // The oldest is erased first: while the one that was read is there, what follows it is, too.
-                let is_whole = self.is_there(read)?;
-                return Err(if is_whole { FramesFault::Damaged { segment: read } } else { gone() });
+                let is_damaged = self.is_there(number)? && self.is_there(read)?;
+                return Err(if is_damaged { FramesFault::Damaged { segment: read } } else { gone() });
             };
             read = number;
             let mut rest = bytes.get(BLOCK_BYTES..).unwrap_or_default();
@@ -111,7 +110,7 @@ impl LogRead<'_> {
         Ok(None)
     }
 
-    /// Whether a segment is there, in the log or archived: what was read of it was not erased meanwhile.
+    /// Whether a segment is there, in the log or archived.
     fn is_there(&self, number: u64) -> Result<bool, FramesFault> {
         let listed = self.files.list(self.log).map_err(|error| self.unread(error))?;
         let paths = [segment_path(self.log, number), archived_path(self.log, number)];

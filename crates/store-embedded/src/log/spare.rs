@@ -41,6 +41,8 @@ struct State {
     stuck: bool,
     /// Those of them that are kept for backups.
     archive: Archive,
+    /// What is archived gives way to the next segment.
+    shrinking: bool,
     stop: bool,
     /// The thread has ended.
     ended: bool,
@@ -161,6 +163,11 @@ impl Spares {
         self.shared.changed.notify_all();
     }
 
+    /// Whether what is no longer needed is kept for backups.
+    pub(crate) fn archives(&self) -> bool {
+        self.shared.lock().archive.keeps()
+    }
+
     /// All that is archived goes: others need the room.
     pub(crate) fn archive_clear(&self) {
         self.shared.lock().archive.clear();
@@ -192,19 +199,31 @@ impl Shared {
                 return false;
             }
             let keep = self.free_number(&state).filter(|_| !state.stop);
+            state.shrinking = state.shrinking && state.archive.has_leaving();
+            // Whoever waits for a segment does not wait until all is erased that a backup has let go.
+            let is_waited = state.awaited && state.ready.is_empty() && !state.stop && !state.shrinking;
+            let leaving = if is_waited { None } else { state.archive.take_leaving() };
             // Old segments are erased even when the store is closing, so that nothing lingers.
-            let leaving = state.archive.take_leaving();
-            let old = if state.stuck || leaving.is_some() { None } else { state.old.pop_front() };
+            let is_held = state.stuck || leaving.is_some() || (is_waited && state.archive.has_leaving());
+            let old = if is_held { None } else { state.old.pop_front() };
             state = if let Some(number) = leaving {
+                let is_last_turn = state.stop;
                 drop(state);
-                match self.retire(&archived_path(&self.log, number), keep) {
-                    Err(SpareFault::Flush(error)) => return self.failed(&error),
-                    Err(SpareFault::Other(error)) => {
-                        let advice = "none; the next start tries again";
-                        tracing::warn!(%error, advice, "log.archived_segment_not_erased");
-                        self.lock()
+                let archived = archived_path(&self.log, number);
+                if is_last_turn {
+                    // There may be many: the next start erases them.
+                    drop(self.files.rename(&archived, &old_path(&archived)));
+                    self.lock()
+                } else {
+                    match self.retire(&archived, keep) {
+                        Err(SpareFault::Flush(error)) => return self.failed(&error),
+                        Err(SpareFault::Other(error)) => {
+                            let advice = "none; the next start tries again";
+                            tracing::warn!(%error, advice, "log.archived_segment_not_erased");
+                            self.lock()
+                        }
+                        Ok(retired) => self.retired(Ok(retired)),
                     }
-                    Ok(retired) => self.retired(Ok(retired)),
                 }
             } else if let Some((path, number)) = to_archive(&state, old.as_ref()) {
                 drop(state);
@@ -218,8 +237,12 @@ impl Shared {
                     }
                 }
             } else if let Some(path) = old {
-                // Behind what is erased now, nobody can go on from what was archived.
+                // Behind what is erased now, nobody can go on from what was archived, which goes first: what is there never has a gap.
                 state.archive.release(segment_number(&path).unwrap_or(0));
+                if state.archive.has_leaving() {
+                    state.old.push_front(path);
+                    continue;
+                }
                 drop(state);
                 match self.retire(&path, keep) {
                     Err(SpareFault::Flush(error)) => return self.failed(&error),
@@ -298,9 +321,12 @@ impl Shared {
     /// There is no room for the next segment: the oldest that is archived gives way, if there is one.
     fn shrunk(&self, error: &io::Error) -> Option<MutexGuard<'_, State>> {
         let mut state = self.lock();
-        if !is_full(error) || !state.archive.shrink() {
+        if !is_full(error) || !state.archive.shrink(self.bytes) {
             return None;
         }
+        // Until then there is no room, and nobody waits for it.
+        (state.shrinking, state.failed) = (true, true);
+        self.changed.notify_all();
         let advice = "free space on the disk of the log, or set backup_archive_bytes lower; the next incremental backup may be a full one";
         tracing::warn!(advice, "log.archive_gave_way");
         Some(state)
@@ -319,7 +345,7 @@ impl Shared {
             Ok(()) | Err(_) => {}
         }
         let file = self.files.create(&path)?;
-        if let Err(error) = self.zero(file.as_ref(), self.bytes) {
+        if let Err(error) = self.zero(file.as_ref(), 0, self.bytes) {
             drop(self.files.remove(&path));
             return Err(error.into());
         }
@@ -328,8 +354,7 @@ impl Shared {
     }
 
     /// Fills a file with zeroes, a little at a time unless somebody waits for it.
-    fn zero(&self, file: &dyn LogFile, bytes: u64) -> io::Result<()> {
-        let mut from = 0;
+    fn zero(&self, file: &dyn LogFile, mut from: u64, bytes: u64) -> io::Result<()> {
         while from < bytes {
             let to = from.saturating_add(ZERO_BYTES).min(bytes);
             zero(file, from, to)?;
@@ -369,14 +394,32 @@ impl Shared {
         }
         let file = self.files.open(&old)?;
         let bytes = file.bytes()?;
-        self.zero(file.as_ref(), bytes)?;
-        file.flush().map_err(SpareFault::Flush)?;
-        if let Some(number) = keep.filter(|_| bytes == self.bytes) {
-            self.files.rename(&old, &spare_path(&self.log, number))?;
-            Ok(Some((number, file)))
-        } else {
-            self.files.remove(&old)?;
-            Ok(None)
+        let is_erased = self.zero(file.as_ref(), 0, bytes);
+        if let Err(error) = is_erased {
+            if is_full(&error) {
+                // Where even to write over something takes room, there is more of it without the file.
+                self.files.remove(&old)?;
+            }
+            return Err(error.into());
         }
+        file.flush().map_err(SpareFault::Flush)?;
+        // One that was cut is as long as the others again, where there is room.
+        let is_whole = |file: &dyn LogFile| bytes == self.bytes || self.lengthened(file, bytes);
+        match keep.filter(|_| bytes <= self.bytes && is_whole(file.as_ref())) {
+            Some(number) => {
+                file.flush().map_err(SpareFault::Flush)?;
+                self.files.rename(&old, &spare_path(&self.log, number))?;
+                Ok(Some((number, file)))
+            }
+            None => {
+                self.files.remove(&old)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Fills a file up to the length of a segment.
+    fn lengthened(&self, file: &dyn LogFile, from: u64) -> bool {
+        self.zero(file, from, self.bytes).is_ok()
     }
 }

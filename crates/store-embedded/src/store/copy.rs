@@ -65,6 +65,14 @@ impl EmbeddedStore {
         tokio::task::spawn_blocking(copy).await.map_err(|_| FramesFault::Stopped)?
     }
 
+    /// What is committed from here on is in another segment than what was before, where segments are archived: so all that was deleted until a backup goes with it, once that
+    /// is finished and gives up what came before.
+    pub fn archive_begin(&self) {
+        if self.shared.spares.archives() {
+            self.shared.queue.roll();
+        }
+    }
+
     /// Gives up what is archived of segments before this one.
     pub fn archive_release(&self, segment: u64) {
         self.shared.spares.archive_release(segment);

@@ -217,7 +217,28 @@ fn no_more_is_kept_than_may_be_and_nothing_that_a_backup_has() {
     assert_eq!(home.examine().findings, []);
 }
 
-/// A byte that was changed in what is kept is no reason for a full backup: the log beside it is to be looked at.
+/// Also what was deleted in the segment that would have had the backup's own record.
+#[test]
+fn what_was_deleted_just_before_a_backup_goes_with_it() {
+    let (home, elsewhere) = (Home::new(), Home::empty());
+    let secret = b"ciphertext of a card that was deleted";
+    block_on(async {
+        let store = archiving(&home, PLENTY, Arc::new(SystemFiles));
+        let row = CardRow { sealed: Sealed::from_bytes(*secret), ..card(9) };
+        done(store.commit(card_insert(&row)).await.unwrap());
+        done(store.commit(card_delete(&row)).await.unwrap());
+        store.archive_begin();
+        done(store.commit(card_insert(&card(8))).await.unwrap());
+        let copied = view(&store, &elsewhere).await;
+        store.archive_release(copied.segment);
+        home.until_gone(secret);
+        insert(&store, 10..40).await;
+        until(|| !archived(&home).is_empty()).await;
+        store.close().await.unwrap();
+    });
+}
+
+/// A byte that was changed in what is kept is said: the log beside it is to be looked at.
 #[test]
 fn what_was_changed_in_the_archive_is_named() {
     let (home, elsewhere) = (Home::new(), Home::empty());

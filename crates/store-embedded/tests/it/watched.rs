@@ -87,4 +87,9 @@ impl LogFile for WatchedFile {
     fn bytes(&self) -> io::Result<u64> {
         self.0.bytes()
     }
+
+    fn cut(&self, bytes: u64) -> io::Result<()> {
+        self.1.ask(Call::Write)?;
+        self.0.cut(bytes)
+    }
 }

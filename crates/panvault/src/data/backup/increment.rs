@@ -11,7 +11,7 @@ use panvault_vault::with_causes;
 use crate::data::VIEW;
 use crate::data::backup::make::{BackedUp, Backups};
 use crate::data::backup::manifest::{Base, ReadManifest};
-use crate::data::backup::{FRAMES, MANIFEST, found};
+use crate::data::backup::{FRAMES, MANIFEST, found, is_name, newest_of};
 
 /// What is asked for.
 pub(super) enum Asked {
@@ -51,7 +51,16 @@ impl Backups {
                 "a backup of a vault in a database has no rows that another could go on from: leave --since out"
             );
         }
-        let path = found(since)?;
+        let is_one = since.join(MANIFEST).symlink_metadata().is_ok();
+        let name = since.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let path =
+            if is_one || is_name(name) { Some(found(since)?) } else { newest_of(since, self.vault.id())? };
+        let Some(path) = path else {
+            return Ok(Asked::FullBecause(format!(
+                "{} has no backup yet that could be gone on from",
+                since.display()
+            )));
+        };
         let shown = path.display().to_string();
         let backup = Directory::open(&path).with_context(|| format!("{shown} cannot be used"))?;
         let read = ReadManifest::of(&backup)?;
@@ -110,8 +119,10 @@ fn why_not(fault: &FramesFault, shown: &str) -> Option<String> {
         FramesFault::Ahead { sequence, last } => Some(format!(
             "{shown} ends with step {sequence}, and the vault with step {last}: it was restored from an earlier one"
         )),
-        FramesFault::Damaged { .. }
-        | FramesFault::Read(_)
+        FramesFault::Damaged { segment } => Some(format!(
+            "segment {segment} of the log or of what is kept of it does not verify: look at the disk, and run `panvault doctor`"
+        )),
+        FramesFault::Read(_)
         | FramesFault::Write(_)
         | FramesFault::Copy(_)
         | FramesFault::Unverified { .. }

@@ -82,6 +82,9 @@ impl Backups {
         let now = self.vault.now().wall;
         let id = Id::make(now, SystemEntropy::new().make_id_bytes()?);
         let name = format!("{}-{id}", name_of(now));
+        if let BackedUp::View(store) = &self.rows {
+            store.archive_begin();
+        }
         // It has this record, so it is written first.
         let noted = self.vault.backup_note(permit, id).await;
         noted.map_err(|error| anyhow!("nothing was copied: {}", with_causes(&error)))?;

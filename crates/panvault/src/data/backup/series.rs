@@ -18,10 +18,16 @@ pub(crate) struct Series {
 impl Series {
     /// Of one path: the backup that is meant, or the newest of those in a directory; what it goes on from is looked for beside it. Of several: all that belong to it, the full one first.
     pub(crate) fn found(paths: &[PathBuf]) -> anyhow::Result<Self> {
-        let paths = paths.iter().map(|path| found(path)).collect::<anyhow::Result<Vec<_>>>()?;
-        match paths.as_slice() {
-            [one] => Self::beside(one),
-            several => Self::named(several),
+        let meant = paths.iter().map(|path| found(path)).collect::<anyhow::Result<Vec<_>>>()?;
+        match (meant.as_slice(), paths) {
+            ([one], [named]) => {
+                let is_named = one.file_name() == named.file_name();
+                if !is_named {
+                    nothing_goes_on_from(one)?;
+                }
+                Self::beside(one)
+            }
+            (several, _) => Self::named(several),
         }
     }
 
@@ -88,6 +94,23 @@ impl Series {
         }
         ensure!(before.is_some(), "no backup is named");
         Ok(Self { paths: paths.to_vec() })
+    }
+}
+
+/// Refuses the newest by its name where another beside it goes on from it: a clock was set back between the two.
+fn nothing_goes_on_from(newest: &Path) -> anyhow::Result<()> {
+    let id = read(newest)?.id();
+    let around = newest.parent().unwrap_or(Path::new("."));
+    let (whole, _) = listed(around).with_context(|| format!("{} cannot be read", around.display()))?;
+    let goes_on =
+        |path: &&PathBuf| read(path).is_ok_and(|read| read.base().is_some_and(|base| base.id == id));
+    match whole.iter().find(goes_on) {
+        Some(later) => bail!(
+            "{} is the newest by its name, and {} goes on from it: the clock was set back between them, so name the one that is meant",
+            newest.display(),
+            later.display()
+        ),
+        None => Ok(()),
     }
 }
 

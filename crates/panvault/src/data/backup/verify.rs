@@ -144,6 +144,10 @@ fn put_together(
     let (full, increments) = series.split()?;
     let into = Directory::open(room).with_context(|| format!("{} cannot be used", room.display()))?;
     let first = manifests.first().context("there is no full backup among them")?;
+    // A server may have its vault on the same disk, and refuses writes where that is full.
+    let parts = manifests.iter().chain([newest]).flat_map(|manifest| &manifest.parts);
+    let rows = parts.filter(|(name, _)| [VIEW, FRAMES].contains(name)).map(|(_, part)| part.bytes);
+    has_room(room, rows.fold(0, u64::saturating_add))?;
     parts_copy(&Directory::open(full)?, &into, first, |name| name == VIEW)?;
     into.sync().with_context(|| format!("{} cannot be flushed", room.display()))?;
     for (path, manifest) in increments.iter().zip(manifests.iter().skip(1).chain([newest])) {
@@ -159,6 +163,18 @@ fn put_together(
             manifest.order
         );
     }
+    Ok(())
+}
+
+/// Refuses a place where so many bytes, and a quarter as many beside them, are too many.
+fn has_room(place: &Path, bytes: u64) -> anyhow::Result<()> {
+    let shown = place.display();
+    let disk = rustix::fs::statvfs(place).with_context(|| format!("{shown} cannot be used"))?;
+    let (needed, free) = (bytes.saturating_add(bytes / 4), disk.f_bavail.saturating_mul(disk.f_frsize));
+    ensure!(
+        needed <= free,
+        "the rows of these backups are put together in {shown}, which takes {needed} bytes, and its disk has {free}: free some, or name another place with --data"
+    );
     Ok(())
 }
 

@@ -138,4 +138,11 @@ impl LogFile for MemoryFile {
     fn bytes(&self) -> io::Result<u64> {
         Ok(lock(&self.bytes).len() as u64)
     }
+
+    fn cut(&self, bytes: u64) -> io::Result<()> {
+        let disk = self.disk.call()?;
+        lock(&self.bytes).truncate(usize::try_from(bytes).unwrap());
+        drop(disk);
+        Ok(())
+    }
 }

@@ -97,13 +97,16 @@ fn archiving_segments_may_be_cut_off_anywhere() {
         archive(&again, 3 * SEGMENT_BYTES, &(found.segments[0].number..4).collect::<Vec<_>>());
         let left = again.image();
         for number in 1..=3 {
-            assert_eq!(left[&archived(number)], image[&segment(number)], "after {calls} calls");
+            let (kept, rest) = image[&segment(number)].split_at(left[&archived(number)].len());
+            assert_eq!(left[&archived(number)], kept, "after {calls} calls");
+            assert!(rest.iter().all(|byte| *byte == 0), "after {calls} calls what was cut was empty");
         }
         assert_eq!(read_image(&left).unwrap().1.len(), 2, "after {calls} calls");
         if !stopped {
             // Less may be kept by now; and what is given up without being kept leaves none before it.
             let less = MemoryFiles::of(left.clone());
-            archive(&less, 2 * SEGMENT_BYTES, &[]);
+            let bytes = [2, 3].map(|number| left[&archived(number)].len() as u64);
+            archive(&less, bytes.iter().sum(), &[]);
             assert!(!less.image().contains_key(&archived(1)) && less.image().contains_key(&archived(2)));
             let none = MemoryFiles::of(left);
             archive(&none, 0, &[]);

@@ -243,4 +243,14 @@ impl LogFile for DiskFile {
     fn bytes(&self) -> io::Result<u64> {
         Ok(self.0.lock().files[self.1].seen.len() as u64)
     }
+
+    fn cut(&self, bytes: u64) -> io::Result<()> {
+        let bytes = usize::try_from(bytes).unwrap();
+        self.0.call(|state| {
+            let file = &mut state.files[self.1];
+            file.seen.truncate(bytes);
+            file.dirty.retain(|sector| sector * SECTOR_BYTES < bytes);
+            Ok(())
+        })
+    }
 }
