@@ -22,12 +22,15 @@ fn rows() -> Vec<(&'static str, Row)> {
     (plain.metadata, plain.facts) = (Vec::new(), Default::default());
     let mut token = plain.clone();
     token.kind = panvault_model::CardKind::NetworkToken;
+    let mut moved = card(12);
+    (moved.fingerprint_key, moved.fingerprint_before) = (2, Some((card(13).fingerprint, 1)));
     let running = IdempotencyAnswer { kind: 0, bytes: Vec::new() };
     vec![
         ("card", card(10).into()),
         ("card-changed", card_changed(&card(10)).into()),
         ("card-plain", plain.into()),
         ("card-network-token", token.into()),
+        ("card-two-fingerprints", moved.into()),
         ("transaction", payment.clone().into()),
         ("history", history(&payment).into()),
         ("document", document(shop, 1, 3).into()),

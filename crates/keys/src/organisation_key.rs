@@ -35,7 +35,7 @@ pub struct OrganisationKey {
     pub active_from: Option<Timestamp>,
     /// Until when it did.
     pub active_until: Option<Timestamp>,
-    /// When it was destroyed.
+    /// When it was destroyed; of one that only opens, when it is to be, once nothing is made with it any more.
     pub destroyed_at: Option<Timestamp>,
     /// Names the document that keeps it, where that is known; no part of its bytes.
     pub document: Option<Id>,
@@ -130,6 +130,12 @@ impl OrganisationKey {
     #[must_use]
     pub fn retired(self, now: Timestamp) -> Self {
         Self { state: KeyState::OpenOnly, active_until: Some(now), ..self }
+    }
+
+    /// The key as one that nothing needs from this moment on.
+    #[must_use]
+    pub fn ending(self, at: Timestamp) -> Self {
+        Self { destroyed_at: Some(at), ..self }
     }
 
     /// Whether another wrapping key wraps it than the one that wraps new keys now.

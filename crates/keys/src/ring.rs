@@ -251,6 +251,31 @@ impl KeyRing {
         Ok((self.fingerprint_by(keys, version, kind, card_number)?, version))
     }
 
+    /// Its fingerprint under each key that made some and is not destroyed: what an earlier one made may still be there.
+    pub fn fingerprints(
+        &self,
+        organisation: OrganisationId,
+        kind: CardKind,
+        card_number: &[u8],
+    ) -> Result<Vec<Fingerprint>, KeysError> {
+        let keys = self.keys(organisation)?;
+        keys.fingerprint
+            .made_by()
+            .map(|version| self.fingerprint_by(keys, version, kind, card_number))
+            .collect()
+    }
+
+    /// Whether a number may have fingerprints of several keys in this organisation: one took the place of another that is not destroyed yet.
+    pub fn has_several_fingerprints(&self, organisation: OrganisationId) -> bool {
+        let keys = self.organisations.get(&organisation);
+        keys.is_some_and(|keys| keys.fingerprint.made_by().nth(1).is_some())
+    }
+
+    /// The version of the key that makes an organisation's fingerprints; 0 where it has none.
+    pub fn fingerprint_key(&self, organisation: OrganisationId) -> u32 {
+        self.organisations.get(&organisation).map_or(0, |keys| keys.fingerprint.active())
+    }
+
     /// Whether a fingerprint is that of a whole card number of this kind under this version of the key; takes the same time whatever the
     /// answer.
     pub fn fingerprint_matches(

@@ -167,6 +167,7 @@ fn check(mut values: Values) -> anyhow::Result<Config> {
         rotation: RotationSettings {
             rows_per_second: checked.number("rotation_rows_per_second", 1, 1_000_000),
             key_days_max: checked.number("key_days_max", 0, 36_500),
+            fingerprint_overlap_seconds: checked.number("fingerprint_overlap_seconds", 0, 31_536_000),
         },
         settle_seconds: checked.number("settle_seconds", 0, 86_400),
         trail: checked.trail(),

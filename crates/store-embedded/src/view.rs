@@ -47,7 +47,7 @@ pub(crate) use schema::SchemaWatch;
 pub(crate) use tally::{Counted, Each, Step, Tallies, Tally, hash, toggle};
 
 /// Format of the tables.
-const FORMAT: u32 = 10;
+const FORMAT: u32 = 11;
 
 /// Name of the view's file.
 const VIEW: &str = "view.sqlite";

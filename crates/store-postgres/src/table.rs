@@ -88,7 +88,9 @@ pub(crate) const fn name(table: Table) -> &'static str {
 /// The columns of a table, `id` and `version` first and `row` last.
 pub(crate) const fn columns(table: Table) -> &'static [Column] {
     match table {
-        Table::Card => &[ID, VERSION, ORGANISATION, ("fingerprint", Kind::Int), ROW],
+        Table::Card => {
+            &[ID, VERSION, ORGANISATION, ("fingerprint", Kind::Int), ("fingerprint_before", Kind::Int), ROW]
+        }
         Table::Transaction => &[
             ID,
             VERSION,
@@ -164,7 +166,11 @@ pub(crate) fn clear(row: &Row, chain: &dyn Chain) -> Vec<Value> {
         all.push(bytes(organisation.as_bytes()));
     }
     match row {
-        Row::Card(row) => all.push(Value::Int(first_eight(row.fingerprint.as_bytes()))),
+        Row::Card(row) => all.extend([
+            Value::Int(first_eight(row.fingerprint.as_bytes())),
+            row.fingerprint_before
+                .map_or(Value::None, |(before, _)| Value::Int(first_eight(before.as_bytes()))),
+        ]),
         Row::Transaction(row) => all.extend([
             Value::Int(i64::from(row.status.code())),
             Value::Int(i64::from(row.is_open())),

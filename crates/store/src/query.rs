@@ -167,6 +167,10 @@ pub trait Field: Copy + Sized + 'static {
     type Row;
     /// Its value in a row.
     fn value(self, row: &Self::Row) -> FieldValue<'_>;
+    /// What it was before, where a row is found by that too.
+    fn value_before(self, _row: &Self::Row) -> Option<FieldValue<'_>> {
+        None
+    }
 }
 
 impl<F: Field> Filter<F> {
@@ -175,11 +179,17 @@ impl<F: Field> Filter<F> {
         let value = self.field.value(row);
         let known = value != FieldValue::Absent;
         match self.test {
-            Test::Equal => self.values.contains(&value),
-            Test::NotEqual => !self.values.contains(&value),
+            Test::Equal => self.has(&value, row),
+            Test::NotEqual => !self.has(&value, row),
             Test::AtLeast => known && self.values.iter().all(|bound| value >= *bound),
             Test::AtMost => known && self.values.iter().all(|bound| value <= *bound),
         }
+    }
+
+    /// Whether one of the values is what the field of a row is, or was before.
+    fn has(&self, value: &FieldValue<'_>, row: &F::Row) -> bool {
+        let before = || self.field.value_before(row);
+        self.values.contains(value) || before().is_some_and(|before| self.values.contains(&before))
     }
 }
 
@@ -383,7 +393,7 @@ impl<F: Field> Query<F> {
 }
 
 macro_rules! fields {
-    ($(#[$meta:meta])* $name:ident of $row:ident { $($variant:ident $value:expr,)+ }) => {
+    ($(#[$meta:meta])* $name:ident of $row:ident { $($variant:ident $value:expr,)+ } $(before { $before:expr })?) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[expect(missing_docs, reason = "the names are those of the API")]
@@ -399,6 +409,11 @@ macro_rules! fields {
             fn value(self, row: &$row) -> FieldValue<'_> {
                 match self { $(Self::$variant => { let value: fn(&$row) -> FieldValue<'_> = $value; value(row) })+ }
             }
+
+            $(fn value_before(self, row: &$row) -> Option<FieldValue<'_>> {
+                let before: fn(Self, &$row) -> Option<FieldValue<'_>> = $before;
+                before(self, row)
+            })?
         }
     };
 }
@@ -422,6 +437,8 @@ fields! {
         Fingerprint |row| show(row.fingerprint),
         CreatedAt |row| FieldValue::Number(row.created_at.unix_millis()),
         UpdatedAt |row| FieldValue::Number(row.updated_at.unix_millis()),
+    } before {
+        |field, row| row.fingerprint_before.filter(|_| field == Self::Fingerprint).map(|(before, _)| show(before))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod fingerprint;
 mod read;
 mod refresh;
 mod update;

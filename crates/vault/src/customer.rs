@@ -135,7 +135,7 @@ impl Vault {
 }
 
 /// Digest of the e-mail address, and the version of its key.
-fn email_digest(
+pub(crate) fn email_digest(
     details: &CustomerDetails,
     organisation: OrganisationId,
     env: &Env<'_>,

@@ -390,6 +390,9 @@ pub const ROTATION_LEFT_SECONDS: u64 = 600;
 /// Seconds after which records of idempotency keys are counted again that a key made which another took the place of, if not all of them have ended before.
 pub const ROTATION_COUNT_SECONDS: u64 = 3_600;
 
+/// Rows that the log names of one reading of all rows, where a key cannot be destroyed for them; of the others it says how many there are.
+pub const ROTATION_LOGGED_MAX: u64 = 100;
+
 /// API keys that are named at most of those that still need a key.
 pub const KEY_NEEDED_BY_MAX: usize = 100;
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use panvault_keys::VaultKeys;
+use panvault_model::Fingerprint;
 use panvault_store::{
     ApiKeyUseRow, CardCvvRow, CardRow, CheckoutRow, CustomerRow, DeliveryRow, DocumentRow, HistoryRow,
     IdempotencyRow, NodeRow, RefundRow, Row, RowKey, TransactionRow,
@@ -33,7 +34,7 @@ impl RowVerifier {
         row_tag::verify(row, &self.keys)
     }
 
-    /// A card bears its tag and opens in its place, in an organisation that exists, and its fingerprint is that of its number. One
+    /// A card bears its tag and opens in its place, in an organisation that exists, and its fingerprints are those of its number. One
     /// whose key is destroyed has nothing left that could be opened.
     pub fn card(&self, row: &CardRow) -> Result<(), VaultError> {
         if self.snapshot.documents.organisation(row.organisation).is_none() {
@@ -143,13 +144,14 @@ impl RowVerifier {
     /// The card number is here for a moment, and is gone when this answers.
     fn fingerprint(&self, row: &CardRow) -> Result<(), VaultError> {
         let (pan, _holder) = seal::card_open(row, row.organisation, self.keys.vault(), &self.snapshot.keys)?;
-        let matches = self.snapshot.keys.fingerprint_matches(
-            row.organisation,
-            row.fingerprint_key,
-            row.kind,
-            pan.expose_digits(),
-            &row.fingerprint,
-        )?;
-        if matches { Ok(()) } else { Err(VaultError::Tampered(RowKey::Card(row.id))) }
+        let matches = |key, fingerprint: &Fingerprint| {
+            let digits = pan.expose_digits();
+            self.snapshot.keys.fingerprint_matches(row.organisation, key, row.kind, digits, fingerprint)
+        };
+        let mut is_its_own = matches(row.fingerprint_key, &row.fingerprint)?;
+        if let Some((before, key)) = &row.fingerprint_before {
+            is_its_own &= matches(*key, before)?;
+        }
+        if is_its_own { Ok(()) } else { Err(VaultError::Tampered(RowKey::Card(row.id))) }
     }
 }

@@ -1,5 +1,7 @@
 //! Keys of organisations.
 
+use std::path::PathBuf;
+
 use clap::{Subcommand, ValueEnum};
 
 use crate::cli::{Shared, Unlock};
@@ -16,17 +18,20 @@ pub(crate) enum KeyCommand {
     },
     /// Print all keys: those of the vault itself, which the root key wraps, and those of every organisation
     Inventory(Shared),
-    /// Replace a key: the new one seals at once, what the old one sealed is sealed anew in the background, and then the old one is destroyed
+    /// Replace a key: the new one seals or makes at once, what the old one sealed or made is sealed anew in the background, and then the old one is destroyed
     Rotate {
         /// Which one
         #[arg(value_enum)]
         purpose: RotatedPurpose,
-        /// Whose, of a data key
-        #[arg(long, value_name = "ID", required_if_eq("purpose", "data"))]
+        /// Whose, of a key of an organisation
+        #[arg(long, value_name = "ID", required_if_eq_any([("purpose", "data"), ("purpose", "fingerprint")]))]
         organisation: Option<String>,
         /// Return when the old key is destroyed, and say meanwhile how many rows are left
         #[arg(long)]
         wait: bool,
+        /// Of fingerprints: write a new file that says what each was before and what it is now, a line for each card
+        #[arg(long, value_name = "FILE")]
+        mapping: Option<PathBuf>,
         #[command(flatten)]
         by: Unlock,
         /// Print JSON
@@ -69,6 +74,8 @@ pub(crate) enum RotatedPurpose {
     CvvCache,
     /// What seals cards, customers and secrets of an organisation
     Data,
+    /// What makes the fingerprints of an organisation's cards, and the digests by which its customers are found: the fingerprints become others
+    Fingerprint,
 }
 
 impl RotatedPurpose {
@@ -84,6 +91,7 @@ impl RotatedPurpose {
             Self::ApiKeyHash => "api_key_hash",
             Self::CvvCache => "cvv_cache",
             Self::Data => "data",
+            Self::Fingerprint => "fingerprint",
         }
     }
 }

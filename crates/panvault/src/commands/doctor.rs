@@ -123,11 +123,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
 fn overdue_advice(rows: &[Arc<DocumentRow>], config: &Config) -> Vec<String> {
     let overdue = keys_overdue(rows, config.rotation, SystemClock::start().now().wall);
     let more = overdue.len().saturating_sub(LISTED_MAX);
-    let advice = |what: String| {
-        format!(
-            "{what}: panvault key rotate makes another (for fingerprints there is none yet), or set key_days_max"
-        )
-    };
+    let advice = |what: String| format!("{what}: panvault key rotate makes another, or set key_days_max");
     let mut listed: Vec<_> = overdue.into_iter().take(LISTED_MAX).map(advice).collect();
     listed.extend(
         (more > 0).then(|| format!("and {more} further keys are active for longer than they should be")),

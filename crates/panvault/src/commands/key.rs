@@ -1,9 +1,11 @@
 //! Keys of organisations from the command line.
 
+mod mapping;
 mod vault;
 
 use core::time::Duration;
 use std::io::{BufRead, Read};
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use panvault_keys::VaultPurpose;
@@ -12,11 +14,12 @@ use serde_json::{Value, json};
 use crate::cli::{KeyCommand, RotatedPurpose, Shared};
 use crate::client::Client;
 use crate::commands::document::{asked, object, print};
+use crate::commands::key::mapping::Mapping;
 use crate::output;
 
 const PATH: &str = "/v1/organisation";
-/// Organisations that are asked for at a time.
-const PAGE_ROWS: usize = 100;
+/// Organisations or cards that are asked for at a time.
+pub(super) const PAGE_ROWS: usize = 100;
 /// Bytes of a line that is typed.
 const TYPED_BYTES_MAX: u64 = 256;
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -25,33 +28,46 @@ pub(crate) fn run(command: KeyCommand) -> anyhow::Result<()> {
     match command {
         KeyCommand::List { organisation, shared } => list(organisation.as_deref(), &shared),
         KeyCommand::Inventory(shared) => inventory(&shared),
-        KeyCommand::Rotate { purpose, organisation, wait, by, json } => match (purpose, organisation) {
-            (RotatedPurpose::Data, Some(organisation)) => {
-                rotate(purpose, &organisation, wait, &Shared { settings: by.settings, json })
+        KeyCommand::Rotate { purpose, mapping: Some(_), .. } if purpose != RotatedPurpose::Fingerprint => {
+            anyhow::bail!("--mapping is of fingerprints: this key makes none")
+        }
+        KeyCommand::Rotate { purpose, organisation, wait, mapping, by, json } => {
+            match (purpose, organisation) {
+                (RotatedPurpose::Data | RotatedPurpose::Fingerprint, Some(organisation)) => {
+                    rotate(purpose, &organisation, (wait, mapping), &Shared { settings: by.settings, json })
+                }
+                (RotatedPurpose::Data | RotatedPurpose::Fingerprint, None) => {
+                    anyhow::bail!("--organisation says whose key it is")
+                }
+                (_, Some(_)) => {
+                    anyhow::bail!(
+                        "--organisation is for keys of organisations: this key is that of the vault"
+                    )
+                }
+                (RotatedPurpose::Root, None) => vault::rotate_root(&by, json),
+                (RotatedPurpose::Wrapping, None) => {
+                    vault::rotate_purpose(&by, VaultPurpose::Wrapping, wait, json)
+                }
+                (RotatedPurpose::RowTag, None) => {
+                    vault::rotate_purpose(&by, VaultPurpose::RowTag, wait, json)
+                }
+                (RotatedPurpose::DocumentTag, None) => {
+                    vault::rotate_purpose(&by, VaultPurpose::DocumentTag, wait, json)
+                }
+                (RotatedPurpose::DocumentHead, None) => {
+                    vault::rotate_purpose(&by, VaultPurpose::DocumentHead, wait, json)
+                }
+                (RotatedPurpose::Idempotency, None) => {
+                    vault::rotate_purpose(&by, VaultPurpose::Idempotency, wait, json)
+                }
+                (RotatedPurpose::ApiKeyHash, None) => {
+                    vault::rotate_purpose(&by, VaultPurpose::ApiKeyHash, wait, json)
+                }
+                (RotatedPurpose::CvvCache, None) => {
+                    vault::rotate_purpose(&by, VaultPurpose::CvvCache, wait, json)
+                }
             }
-            (RotatedPurpose::Data, None) => anyhow::bail!("--organisation says whose data key it is"),
-            (_, Some(_)) => anyhow::bail!("--organisation is for data keys: this key is that of the vault"),
-            (RotatedPurpose::Root, None) => vault::rotate_root(&by, json),
-            (RotatedPurpose::Wrapping, None) => {
-                vault::rotate_purpose(&by, VaultPurpose::Wrapping, wait, json)
-            }
-            (RotatedPurpose::RowTag, None) => vault::rotate_purpose(&by, VaultPurpose::RowTag, wait, json),
-            (RotatedPurpose::DocumentTag, None) => {
-                vault::rotate_purpose(&by, VaultPurpose::DocumentTag, wait, json)
-            }
-            (RotatedPurpose::DocumentHead, None) => {
-                vault::rotate_purpose(&by, VaultPurpose::DocumentHead, wait, json)
-            }
-            (RotatedPurpose::Idempotency, None) => {
-                vault::rotate_purpose(&by, VaultPurpose::Idempotency, wait, json)
-            }
-            (RotatedPurpose::ApiKeyHash, None) => {
-                vault::rotate_purpose(&by, VaultPurpose::ApiKeyHash, wait, json)
-            }
-            (RotatedPurpose::CvvCache, None) => {
-                vault::rotate_purpose(&by, VaultPurpose::CvvCache, wait, json)
-            }
-        },
+        }
         KeyCommand::Destroy { organisation, shared } => destroy(&organisation, &shared),
     }
 }
@@ -123,14 +139,36 @@ async fn organisations(client: &mut Client) -> anyhow::Result<Vec<String>> {
     }
 }
 
-fn rotate(purpose: RotatedPurpose, organisation: &str, wait: bool, shared: &Shared) -> anyhow::Result<()> {
+fn rotate(
+    purpose: RotatedPurpose,
+    organisation: &str,
+    (wait, mapping): (bool, Option<PathBuf>),
+    shared: &Shared,
+) -> anyhow::Result<()> {
     let of = keys_of(organisation)?;
+    let mapping =
+        mapping.map(|path| Ok::<_, anyhow::Error>((path.clone(), Mapping::make(path)?))).transpose()?;
     let made = asked(shared, async |client| {
         ensure!(
             client.is_served(),
             "nobody serves this vault, and rows are sealed anew by who does: start it with panvault serve"
         );
-        let made = client.post(&of, &json!({ "purpose": purpose.as_str() })).await?;
+        // What another command has begun is gone on with where there is more to do than to begin it.
+        let begun = if mapping.is_some() { moving(client, &of, purpose.as_str()).await? } else { None };
+        let made = match begun {
+            Some(key) => {
+                output::note("a rotation of this key is under way: it is waited for");
+                key
+            }
+            None => client.post(&of, &json!({ "purpose": purpose.as_str() })).await?,
+        };
+        if let Some((path, mapping)) = mapping {
+            let lines = mapping.write(client, organisation, (&of, &made)).await?;
+            output::note(format!(
+                "{}: what {lines} cards had for a fingerprint, and have now",
+                path.display()
+            ));
+        }
         if wait {
             ended(client, &of, &made).await?;
             let version = made.get("version");
@@ -147,6 +185,18 @@ fn rotate(purpose: RotatedPurpose, organisation: &str, wait: bool, shared: &Shar
         output::note(format!("the key is being replaced; {error}"));
     }
     Ok(())
+}
+
+/// The key that takes the place of another now, if one does.
+async fn moving(client: &mut Client, of: &str, purpose: &str) -> anyhow::Result<Option<Value>> {
+    let mut keys = keys(client, of).await?;
+    keys.retain(|key| key.get("purpose").is_some_and(|of| *of == purpose));
+    let is_moving = |key: &Value| {
+        key.get("state")
+            .and_then(Value::as_str)
+            .is_some_and(|state| ["pre_active", "open_only"].contains(&state))
+    };
+    Ok(if keys.iter().any(is_moving) { keys.pop() } else { None })
 }
 
 /// What is done cannot be undone, and an id is quickly that of another: it is asked for twice.
@@ -207,7 +257,8 @@ fn line(key: &Value) -> String {
         line.push_str(&format!("  active {} to {}", text("active_from"), text("active_until")));
     }
     if key.get("destroyed_at").is_some() {
-        line.push_str(&format!("  destroyed {}", text("destroyed_at")));
+        let what = if text("state") == "destroyed" { "destroyed" } else { "ends" };
+        line.push_str(&format!("  {what} {}", text("destroyed_at")));
     }
     if let Some(left) = key.get("rows_left").and_then(Value::as_u64)
         && key.get("state").is_some_and(|state| state == "open_only")

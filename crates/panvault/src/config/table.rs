@@ -249,6 +249,11 @@ pub(crate) static SETTINGS: &[Setting] = &[
         "Cards and customers that are sealed anew in a second while a key is replaced, at most, 1 to 1000000.",
     ),
     bare(
+        "fingerprint_overlap_seconds",
+        "86400",
+        "Seconds for which cards are found by the fingerprint of before, too, once a key for fingerprints has the place of another, 0 to 31536000.",
+    ),
+    bare(
         "settle_seconds",
         "0",
         "Seconds after which what the dummy processor has captured is settled, again and again; 0 is by panvault settle only.",

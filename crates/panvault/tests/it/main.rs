@@ -19,6 +19,7 @@ mod dev;
 mod disk;
 mod docs;
 mod doctor;
+mod fingerprint_keys;
 mod increment;
 mod key;
 mod leak;

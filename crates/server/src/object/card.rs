@@ -101,8 +101,11 @@ object! {
         always EXPIRY_MONTH.name => Month = Month(view.row.expiry.month()), by ExpiryMonth, in part;
         /// The last two digits of that year.
         always EXPIRY_YEAR.name => Year = Year(view.row.expiry.year()), by ExpiryYear, in part;
-        /// Equal for equal numbers of one kind inside an organisation, unrelated across them.
+        /// Equal for equal numbers of one kind inside an organisation, unrelated across them. It becomes another when its key is replaced; until that has ended, the one of before
+        /// and the next one find the same cards.
         always "fingerprint" => Fingerprint = view.row.fingerprint, by Fingerprint;
+        /// What it was before, while its key is being replaced.
+        optional "fingerprint_before" => Fingerprint = view.row.fingerprint_before.map(|(before, _)| before);
         /// What its number is, where that is not the card's own.
         optional KIND.name => CardKind = Some(view.row.kind).filter(|kind| *kind != CardKind::Card), by Kind, example "network_token";
         /// Whether a CVV is held for the next transaction. Left out while the place that holds the CVVs of several nodes is out of reach.

@@ -9,14 +9,14 @@ use super::status::Count;
 use super::{BodySpec, EXAMPLE_API_KEY, EXAMPLE_ORGANISATION, Names, Number, Shape, Shown, object};
 use crate::fields::Field;
 
-pub(crate) const PURPOSE: Field<str> = Field::choice("purpose", &["data"]);
+pub(crate) const PURPOSE: Field<str> = Field::choice("purpose", &["data", "fingerprint"]);
 
 /// The body of `POST /v1/organisation/{id}/key`.
 pub(crate) static ROTATE: BodySpec = BodySpec {
     name: "KeyRotate",
     may_lack: false,
     fields: &[PURPOSE.required(
-        "Which key is to be replaced: `data`, which seals cards, customers and secrets of the organisation.",
+        "Which key is to be replaced: `data`, which seals cards, customers and secrets of the organisation, or `fingerprint`, which makes the fingerprints of its cards: these become others.",
     )],
 };
 
@@ -104,11 +104,11 @@ object! {
         optional "active_from" => Timestamp = key.active_from;
         /// Until when it did; of an active one, until when it should (`key_days_max`).
         optional "active_until" => Timestamp = key.active_until;
-        /// When it was destroyed.
+        /// When it was destroyed; of an `open_only` one, when it will be, and until when what it made is known beside what is made now.
         optional "destroyed_at" => Timestamp = key.destroyed_at;
         /// Whether it is active for longer than it should be.
         always "overdue" => bool = key.is_overdue;
-        /// Of one that another took the place of: rows that still need it. Left out where this node has not counted them.
+        /// Of one that another took the place of: rows that are still to be written anew for it. Left out where this node has not counted them.
         optional "rows_left" => Count = key.rows_left.map(Number);
     }
 }

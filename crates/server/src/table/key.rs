@@ -28,7 +28,7 @@ pub(super) const ROTATE: Endpoint = Endpoint {
     operation: "key_rotate",
     roles: KeyRotate::ROLES,
     summary: "Replace a key of an organisation",
-    doc: "Makes the key that takes the place of the active one, and answers with it. It seals as soon as every node knows it; what the one before it sealed is sealed anew in the background, and that key is destroyed when nothing needs it any more. No card changes for whoever reads it, and `updated_at` stays. 110 while a rotation of this key is under way.",
+    doc: "Makes the key that takes the place of the active one, and answers with it. It seals or makes as soon as every node knows it; what the one before it sealed or made is sealed anew in the background, and that key is destroyed when nothing needs it any more. `updated_at` stays. With a data key no card changes for whoever reads it; with one for fingerprints, `fingerprint` does: both values find the same cards until `destroyed_at` of the key before. 110 while a rotation of this key is under way.",
     success: 200,
     answer: Some(AnswerSchema::One(Key::SPEC)),
     failures: &[

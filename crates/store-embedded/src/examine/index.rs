@@ -117,11 +117,12 @@ impl Examination {
                 self.found("index", (*what).to_owned());
             }
         }
-        let (mut steps, mut open, mut with_reference) = (0, 0, 0);
+        let (mut steps, mut open, mut found_by) = (0, 0, 0);
         let mut lacking = Vec::new();
         let mut found = Found::default();
         let cards = self.each_card(&mut |row| {
             found.card(&row, chain);
+            found_by += row.fingerprints().count() as u64;
             if lacking.len() < LISTED_MAX && !self.is_indexed_card(&row) {
                 lacking.push(format!("card {} is not where it should be, or lacks an index entry", row.id));
             }
@@ -131,7 +132,7 @@ impl Examination {
             steps += u64::from(row.version);
             open += u64::from(row.is_open());
             let reference = fingerprints::of_reference(chain, &row);
-            with_reference += u64::from(reference.is_some());
+            found_by += u64::from(reference.is_some());
             if lacking.len() < LISTED_MAX && !self.is_indexed_transaction(&row, reference) {
                 lacking.push(format!(
                     "transaction {} is not where it should be, or lacks an index entry",
@@ -176,7 +177,7 @@ impl Examination {
         self.found_unreadable("customers", customers);
         let entries =
             "SELECT (SELECT count(*) FROM fingerprint_tail) + (SELECT count(*) FROM fingerprint_run)";
-        if self.count(entries)? != self.cards + with_reference {
+        if self.count(entries)? != found_by {
             let what =
                 "the index of fingerprints has other entries than cards and references of transactions";
             self.found("index", what.to_owned());
@@ -210,7 +211,7 @@ impl Examination {
                 "SELECT 1 FROM card_by_organisation WHERE organisation = ? AND id = ?",
                 &[organisation, id],
             )
-            && self.has(FOUND_BY, &[row.fingerprint.as_bytes(), id])
+            && row.fingerprints().all(|fingerprint| self.has(FOUND_BY, &[fingerprint.as_bytes(), id]))
     }
 
     fn is_indexed_transaction(&self, row: &TransactionRow, reference: Option<Fingerprint>) -> bool {

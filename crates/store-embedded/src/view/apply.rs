@@ -286,17 +286,18 @@ impl<'a, 't> Applying<'a, 't> {
     /// The row says where the indexes have it.
     fn card_delete(&mut self, id: CardId) -> Result<(), rusqlite::Error> {
         self.new_cards()?;
-        let Some(row) = self.stored("SELECT row FROM card WHERE id = ?", id.as_bytes(), |bytes| {
-            CardRow::decode_under_id(id.as_bytes(), bytes)
-        })?
-        else {
-            return Ok(());
-        };
+        let Some(row) = self.card_stored(id)? else { return Ok(()) };
         self.change.delete(Counted::Cards, row.organisation, id.as_bytes(), row.version);
         let (id, organisation) = (id.as_bytes(), row.organisation.as_bytes());
         self.run("DELETE FROM card WHERE id = ?", &[id])?;
         self.run("DELETE FROM card_by_organisation WHERE organisation = ? AND id = ?", &[organisation, id])?;
-        fingerprints::delete(self.view, &row.fingerprint, id)
+        row.fingerprints().try_for_each(|fingerprint| fingerprints::delete(self.view, &fingerprint, id))
+    }
+
+    fn card_stored(&self, id: CardId) -> Result<Option<CardRow>, rusqlite::Error> {
+        self.stored("SELECT row FROM card WHERE id = ?", id.as_bytes(), |bytes| {
+            CardRow::decode_under_id(id.as_bytes(), bytes)
+        })
     }
 
     fn transaction_delete(&mut self, id: TransactionId) -> Result<(), rusqlite::Error> {
@@ -421,8 +422,19 @@ impl<'a, 't> Applying<'a, 't> {
             return Ok(());
         }
         self.new_cards()?;
+        let id = row.id.as_bytes();
+        let stored = self.card_stored(row.id)?;
+        let before: Vec<_> = stored.iter().flat_map(CardRow::fingerprints).collect();
+        let now: Vec<_> = row.fingerprints().collect();
+        for gone in before.iter().filter(|fingerprint| !now.contains(fingerprint)) {
+            fingerprints::delete(self.view, gone, id)?;
+        }
+        let added = now.into_iter().filter(|fingerprint| !before.contains(fingerprint));
+        let added: Vec<FoundBy> = added.map(|fingerprint| (fingerprint, *id)).collect();
+        fingerprints::insert_all(self.view, &added)?;
+        self.found_by.extend(added);
         self.encoded(|buffer| row.encode_under_id(buffer));
-        self.run("INSERT OR REPLACE INTO card VALUES (?, ?)", &[row.id.as_bytes(), &self.buffer])
+        self.run("INSERT OR REPLACE INTO card VALUES (?, ?)", &[id, &self.buffer])
     }
 
     /// Writes the new cards in the order of their ids, so that tables are written at their ends, page by page.
@@ -436,7 +448,10 @@ impl<'a, 't> Applying<'a, 't> {
             insert.raw_bind_parameter(at, row.id.as_bytes())?;
             insert.raw_bind_parameter(at + 1, buffer.as_slice())
         })?;
-        let entries: Vec<FoundBy> = new.iter().map(|row| (row.fingerprint, *row.id.as_bytes())).collect();
+        let found_by = |row: &&CardRow| {
+            row.fingerprints().map(|fingerprint| (fingerprint, *row.id.as_bytes())).collect::<Vec<_>>()
+        };
+        let entries: Vec<FoundBy> = new.iter().flat_map(found_by).collect();
         fingerprints::insert_all(self.view, &entries)?;
         self.found_by.extend(entries);
         // Equal organisations stay in the order of ids.

@@ -101,7 +101,8 @@ pub(super) fn delete(
     fingerprint: &Fingerprint,
     id: &[u8; 12],
 ) -> Result<(), rusqlite::Error> {
-    if view.prepare_cached("DELETE FROM fingerprint_tail WHERE id = ?")?.execute([id])? > 0 {
+    let sql = "DELETE FROM fingerprint_tail WHERE id = ? AND fingerprint = ?";
+    if view.prepare_cached(sql)?.execute(params![id, fingerprint.as_bytes()])? > 0 {
         return Ok(());
     }
     let sql =

@@ -16,7 +16,7 @@ pub(super) const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE card (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE card_by_organisation (organisation BLOB, id BLOB, PRIMARY KEY (organisation, id)) WITHOUT ROWID;
-CREATE TABLE fingerprint_tail (id BLOB PRIMARY KEY, fingerprint BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE fingerprint_tail (id BLOB, fingerprint BLOB, PRIMARY KEY (id, fingerprint)) WITHOUT ROWID;
 CREATE TABLE fingerprint_run (run INTEGER, fingerprint BLOB, id BLOB,
     PRIMARY KEY (run, fingerprint, id)) WITHOUT ROWID;
 CREATE TABLE run (number INTEGER PRIMARY KEY, level INTEGER NOT NULL, into_run INTEGER);

@@ -15,6 +15,8 @@ use crate::table::{self, Kind, Value};
 pub(crate) struct Ranges {
     /// The columns of the keys.
     columns: Vec<(&'static str, Kind)>,
+    /// Another column that may have the value of the one there is.
+    or_column: Option<&'static str>,
     /// Whose each is, where the index says, and a value for each of the columns.
     keys: Vec<(Option<OrganisationId>, Vec<Value>)>,
     /// Ids that the question names.
@@ -25,7 +27,8 @@ impl Ranges {
     /// All rows of some organisations.
     pub(super) fn of(organisations: &[OrganisationId]) -> Self {
         let keys = organisations.iter().map(|organisation| (Some(*organisation), vec![owner(*organisation)]));
-        Self { columns: vec![("organisation", Kind::Bytes)], keys: keys.collect(), named: Vec::new() }
+        let columns = vec![("organisation", Kind::Bytes)];
+        Self { columns, or_column: None, keys: keys.collect(), named: Vec::new() }
     }
 
     /// Those of some organisations with some values in a column.
@@ -40,7 +43,7 @@ impl Ranges {
         };
         let keys = organisations.iter().flat_map(|whose| values.iter().map(move |value| key(*whose, value)));
         let columns = vec![("organisation", Kind::Bytes), (column, kind)];
-        Self { columns, keys: keys.collect(), named: Vec::new() }
+        Self { columns, or_column: None, keys: keys.collect(), named: Vec::new() }
     }
 
     /// Those with some values in a column, each with whose it is where only their rows have it.
@@ -50,12 +53,17 @@ impl Ranges {
     ) -> Self {
         let values: BTreeSet<_> = values.into_iter().collect();
         let keys = values.into_iter().map(|(whose, value)| (whose, vec![value]));
-        Self { columns: vec![column], keys: keys.collect(), named: Vec::new() }
+        Self { columns: vec![column], or_column: None, keys: keys.collect(), named: Vec::new() }
+    }
+
+    /// And those that have a value in another column, of the same kind.
+    pub(super) fn or_in(self, column: &'static str) -> Self {
+        Self { or_column: Some(column), ..self }
     }
 
     /// Those with these ids: no index is needed to find them.
     pub(super) const fn named(ids: Vec<[u8; 12]>) -> Self {
-        Self { columns: Vec::new(), keys: Vec::new(), named: ids }
+        Self { columns: Vec::new(), or_column: None, keys: Vec::new(), named: ids }
     }
 
     /// Ids of some ranges from `$first` on, each range before an id of its own, newest first, so many of each.
@@ -63,18 +71,31 @@ impl Ranges {
         let count = self.columns.len();
         let arrays: Vec<String> = (1..=count + 1).map(|at| format!("${at}")).collect();
         let names: Vec<String> = (1..=count).map(|at| format!("key_{at}")).collect();
-        let tests = self.columns.iter().zip(&names);
-        let tests: Vec<String> =
-            tests.map(|((column, _), name)| format!("{table}.{column} = range.{name}")).collect();
+        let (first, most) = (count + 2, count + 3);
+        let ids = |columns: Vec<&str>| {
+            let tests = columns.iter().zip(&names);
+            let tests: Vec<String> =
+                tests.map(|(column, name)| format!("{table}.{column} = range.{name}")).collect();
+            format!(
+                "SELECT {table}.id FROM {table} WHERE {tests} AND {table}.id >= ${first} \
+                 AND {table}.id < range.before ORDER BY {table}.id DESC LIMIT ${most}",
+                tests = tests.join(" AND "),
+            )
+        };
+        let of_columns = ids(self.columns.iter().map(|(column, _)| *column).collect());
+        let found = match self.or_column {
+            // Each side by an index of its own.
+            Some(column) => format!(
+                "SELECT either.id FROM (({of_columns}) UNION ALL ({or})) AS either ORDER BY either.id DESC LIMIT ${most}",
+                or = ids(vec![column]),
+            ),
+            None => of_columns,
+        };
         format!(
             "SELECT range.at, found.id FROM unnest({arrays}) WITH ORDINALITY AS range ({names}, before, at), \
-             LATERAL (SELECT {table}.id FROM {table} WHERE {tests} AND {table}.id >= ${first} \
-             AND {table}.id < range.before ORDER BY {table}.id DESC LIMIT ${most}) AS found",
+             LATERAL ({found}) AS found",
             arrays = arrays.join(", "),
             names = names.join(", "),
-            tests = tests.join(" AND "),
-            first = count + 2,
-            most = count + 3,
         )
     }
 }

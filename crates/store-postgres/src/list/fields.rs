@@ -79,7 +79,7 @@ impl Listed for CardField {
         }
         let prints = texts(&filter.values).filter_map(Fingerprint::parse);
         let prints = prints.map(|print| (None, Value::Int(first_eight(print.as_bytes()))));
-        Some(Ranges::keyed(("fingerprint", Kind::Int), prints))
+        Some(Ranges::keyed(("fingerprint", Kind::Int), prints).or_in("fingerprint_before"))
     }
 }
 

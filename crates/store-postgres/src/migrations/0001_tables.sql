@@ -15,12 +15,14 @@ CREATE TABLE vault (
 CREATE TABLE card (
     version int8 NOT NULL,
     fingerprint int8 NOT NULL,
+    fingerprint_before int8,
     id bytea PRIMARY KEY,
     organisation bytea NOT NULL,
     row bytea NOT NULL
 );
 CREATE INDEX card_by_organisation ON card (organisation, id);
 CREATE INDEX card_by_fingerprint ON card (fingerprint, id);
+CREATE INDEX card_by_fingerprint_before ON card (fingerprint_before, id) WHERE fingerprint_before IS NOT NULL;
 
 CREATE TABLE payment (
     version int8 NOT NULL,

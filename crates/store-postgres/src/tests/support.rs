@@ -63,10 +63,12 @@ impl Made {
             let table = rows.first().map_or(Table::Card, |row| row.key().table());
             let columns = table::columns(table);
             let values: Vec<Vec<Value>> = rows.iter().map(|row| table::values(row, self.chain())).collect();
-            let arrays: Vec<Array> =
-                (0..columns.len()).map(|at| Array::of(columns[at].1, at, &values)).collect();
-            let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-            let numbers: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
+            // Of a column that none of them has nothing is said.
+            let is_there = |at: &usize| values.iter().any(|row| row[*at] != Value::None);
+            let there: Vec<usize> = (0..columns.len()).filter(is_there).collect();
+            let arrays: Vec<Array> = there.iter().map(|at| Array::of(columns[*at].1, *at, &values)).collect();
+            let names: Vec<&str> = there.iter().map(|at| columns[*at].0).collect();
+            let numbers: Vec<String> = (1..=there.len()).map(|number| format!("${number}")).collect();
             let (names, numbers) = (names.join(", "), numbers.join(", "));
             let sql = format!("INSERT INTO {} ({names}) SELECT * FROM unnest({numbers})", table::name(table));
             let arguments: Vec<Argument<'_>> = arrays.iter().map(Array::argument).collect();

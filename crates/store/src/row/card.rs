@@ -20,7 +20,9 @@
 //! | text? | variant |
 //! | 4 | version of the BIN table; absent with flag 4: it is 0 |
 //! | 16 | fingerprint |
-//! | 4 | version of the fingerprint's key; absent with flag 8: it is 1 |
+//! | 4 | version of the fingerprint's key; absent with flag 8: it is 1, and the next two are absent |
+//! | 4 | version of the key of the fingerprint before; 0 where there is none |
+//! | 16 | that fingerprint, where there is one |
 //! | pairs | metadata |
 //! | 6 | when it was made |
 //! | 6 | when it last changed; absent with flag 16: when it was made |
@@ -66,6 +68,8 @@ pub struct CardRow {
     pub fingerprint: Fingerprint,
     /// Version of the key that made the fingerprint.
     pub fingerprint_key: u32,
+    /// While that key takes the place of another: the fingerprint of before, and the version of the key that made it. The card is found by both.
+    pub fingerprint_before: Option<(Fingerprint, u32)>,
     /// The caller's own pairs, sorted by name.
     pub metadata: Vec<(String, String)>,
     /// When it was made.
@@ -92,7 +96,12 @@ const SEALED_LAST: u8 = 64;
 const NETWORK_TOKEN: u8 = 128;
 
 impl CardRow {
-    const FORMAT: u8 = 6;
+    const FORMAT: u8 = 7;
+
+    /// What the card is found by: its fingerprint, and the one of before.
+    pub fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> {
+        [Some(self.fingerprint), self.fingerprint_before.map(|(before, _)| before)].into_iter().flatten()
+    }
 
     /// Appends the clear fields that are bound to the sealed part, beside id, organisation and its version then.
     pub fn encode_clear(&self, out: &mut Vec<u8>) {
@@ -106,6 +115,10 @@ impl CardRow {
         writer.pairs(&self.metadata);
         writer.timestamp(self.created_at);
         writer.timestamp(self.sealed_at);
+        if let Some((before, key)) = self.fingerprint_before {
+            writer.u32(key);
+            writer.fixed(before.as_bytes());
+        }
     }
 
     /// Appends what the tag is over beside those, and the sealed part is not bound to.
@@ -154,6 +167,10 @@ impl CardRow {
         writer.fixed(self.fingerprint.as_bytes());
         if has(FIRST_KEY) {
             writer.u32(self.fingerprint_key);
+            writer.u32(self.fingerprint_before.map_or(0, |(_, key)| key));
+            if let Some((before, _)) = self.fingerprint_before {
+                writer.fixed(before.as_bytes());
+            }
         }
         writer.pairs(&self.metadata);
         writer.timestamp(self.created_at);
@@ -186,7 +203,7 @@ impl CardRow {
             (FIRST_VERSION, self.version == 1),
             (NO_FACTS, self.facts == unknown),
             (NO_TABLE, self.facts.table_version == 0),
-            (FIRST_KEY, self.fingerprint_key == 1),
+            (FIRST_KEY, self.fingerprint_key == 1 && self.fingerprint_before.is_none()),
             (UNCHANGED, self.updated_at == self.created_at),
             (FIRST_TAG_KEY, tag.key == 1),
             (NETWORK_TOKEN, self.kind == CardKind::NetworkToken),
@@ -223,7 +240,12 @@ impl CardRow {
             facts.table_version = reader.u32()?;
         }
         let fingerprint = Fingerprint::from_bytes(reader.fixed()?);
-        let fingerprint_key = if has(FIRST_KEY) { reader.u32()? } else { 1 };
+        let (fingerprint_key, key_before) =
+            if has(FIRST_KEY) { (reader.u32()?, reader.u32()?) } else { (1, 0) };
+        let fingerprint_before = match key_before {
+            0 => None,
+            key => Some((Fingerprint::from_bytes(reader.fixed()?), key)),
+        };
         let metadata = reader.pairs()?;
         let created_at = reader.timestamp()?;
         let updated_at = if has(UNCHANGED) { reader.timestamp()? } else { created_at };
@@ -243,6 +265,7 @@ impl CardRow {
             facts,
             fingerprint,
             fingerprint_key,
+            fingerprint_before,
             metadata,
             created_at,
             updated_at,

@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 use std::path::Path;
 
-use panvault_model::{CardKind, CardType, Country, Currency, Timestamp};
+use panvault_model::{CardKind, CardType, Country, Currency, Fingerprint, Timestamp};
 use panvault_store::codec::Reader;
 use panvault_store::{
     AccountRow, ApiKeyRow, ApiKeyUseRow, AuditNote, CardRow, CustomerRow, DocumentRow, HistoryRow,
@@ -19,7 +19,7 @@ fn vector(name: &str) -> Vec<u8> {
         let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
         std::fs::read_to_string(testdata.join(format).join(name).with_extension("hex"))
     };
-    let text = ["v7", "v6", "v5", "v4", "v3", "v2", "v1"]
+    let text = ["v9", "v7", "v6", "v5", "v4", "v3", "v2", "v1"]
         .into_iter()
         .find_map(|format| read(format).ok())
         .unwrap_or_default();
@@ -69,7 +69,7 @@ fn cards() {
         for length in 0..vector.len() - sealed {
             assert_eq!(CardRow::decode(&vector[..length]), Err(RowFault::Short), "{length} bytes of {name}");
         }
-        for (at, byte) in [(0, 3), (0, 4), (0, 5), (0, 99)] {
+        for (at, byte) in [(0, 3), (0, 4), (0, 5), (0, 6), (0, 99)] {
             let mut other = vector.clone();
             other[at] = byte;
             assert_eq!(CardRow::decode(&other), Err(RowFault::Value), "{name} with {byte} at {at}");
@@ -85,7 +85,7 @@ fn cards() {
 /// Each part that may be left out, left out alone and all but alone; and written where it could have been left out.
 #[test]
 fn a_card_is_read_back_and_has_one_spelling() {
-    let changes: [fn(&mut CardRow); 15] = [
+    let changes: [fn(&mut CardRow); 16] = [
         |row| row.version = 2,
         |row| row.brand = None,
         |row| row.facts.issuer_name = Some("A bank".into()),
@@ -95,6 +95,7 @@ fn a_card_is_read_back_and_has_one_spelling() {
         |row| row.facts.variant = Some("GOLD".into()),
         |row| row.facts.table_version = 5,
         |row| row.fingerprint_key = 2,
+        |row| row.fingerprint_before = Some((Fingerprint::from_bytes([7; 16]), 1)),
         |row| row.tag.key = 0x0102,
         |row| row.updated_at = Timestamp::from_unix_millis(1),
         |row| row.sealed_at = Timestamp::from_unix_millis(2),

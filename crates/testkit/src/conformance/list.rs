@@ -34,6 +34,7 @@ pub(super) const CASES: &[StoreCase] = cases! {
     filters_hold_together
     what_is_absent_equals_nothing
     an_index_shows_no_other_organisation
+    a_card_is_found_by_its_fingerprint_and_the_one_before
     rows_are_sorted_and_ties_are_newest_first
     a_sorted_list_has_parts_and_a_total
     the_newest_first_is_also_a_sort
@@ -56,7 +57,8 @@ use bounds::{
     what_was_made_then_is_counted_without_examining,
 };
 use filter::{
-    a_filter_bounds_what_is_known, a_filter_leaves_out_all_of_its_values, a_filter_takes_any_of_its_values,
+    a_card_is_found_by_its_fingerprint_and_the_one_before, a_filter_bounds_what_is_known,
+    a_filter_leaves_out_all_of_its_values, a_filter_takes_any_of_its_values,
     a_list_of_times_has_what_was_made_then, an_index_shows_no_other_organisation,
     every_card_field_finds_its_card, every_transaction_field_finds_its_transaction, filters_hold_together,
     what_is_absent_equals_nothing,

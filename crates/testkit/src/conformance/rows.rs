@@ -126,6 +126,7 @@ pub fn card(n: u64) -> CardRow {
         },
         fingerprint: Fingerprint::from_bytes(u128::from(n).to_be_bytes()),
         fingerprint_key: 1,
+        fingerprint_before: None,
         metadata: vec![("order".to_owned(), n.to_string())],
         created_at: at(n),
         updated_at: at(n),

@@ -162,6 +162,7 @@ fn card_create_plan(
         facts: env.bins.lookup(pan.issuer_digits()),
         fingerprint,
         fingerprint_key,
+        fingerprint_before: None,
         metadata,
         created_at: env.now.wall,
         updated_at: env.now.wall,

@@ -31,6 +31,7 @@ impl Vault {
         let organisation = permit.counted_in(&query.organisations);
         query.organisations = permit.organisations(&query.organisations);
         query.asked_by = permit.asked_by();
+        self.fingerprints_complete(permit, &mut query).await?;
         let page = self.store().card_list(query).await?;
         for row in &page.rows {
             seal::card_verify(row, row.organisation, self.keys())?;

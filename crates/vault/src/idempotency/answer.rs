@@ -247,7 +247,7 @@ mod tests {
         let documents = [OrganisationRow::KIND, MadeAccount::KIND, ProcessorRow::KIND, ApiKeyRow::KIND];
         assert_eq!(documents, [3, 4, 5, 6]);
         for (kind, format) in
-            [(1, 6), (2, 7), (3, 1), (4, 3), (5, 2), (6, 3), (7, 2), (8, 1), (9, 1), (10, 2)]
+            [(1, 7), (2, 7), (3, 1), (4, 3), (5, 2), (6, 3), (7, 2), (8, 1), (9, 1), (10, 2)]
         {
             let cut = IdempotencyAnswer { kind, bytes: vec![format, 0] };
             assert_eq!(answer_readable(&cut), Err(RowFault::Short), "{kind}");

@@ -7,6 +7,7 @@ use panvault_store::{DocumentKind, DocumentRow};
 use crate::document::Snapshot;
 use crate::error::{Named, VaultError};
 use crate::key::rotation::RotationSettings;
+use crate::key::sweep::retired;
 use crate::limits::KEY_NEEDED_BY_MAX;
 use crate::permit::{KeyInventory, KeyList, Permit};
 use crate::vault::Vault;
@@ -30,11 +31,11 @@ pub struct KeyView {
     pub active_from: Option<Timestamp>,
     /// Until when it did, or until when it should.
     pub active_until: Option<Timestamp>,
-    /// When it was destroyed.
+    /// When it was destroyed, or is to be.
     pub destroyed_at: Option<Timestamp>,
     /// Whether it is active for longer than it should be.
     pub is_overdue: bool,
-    /// Rows that still need it, though another took its place; `None` where that is not known here.
+    /// Rows that are still to be written anew for it, as another took its place; `None` where that is not known here.
     pub rows_left: Option<u64>,
 }
 
@@ -133,7 +134,7 @@ impl Vault {
             destroyed_at: key.destroyed_at,
             is_overdue: until.is_some_and(|until| now >= until),
             rows_left: match key.state {
-                KeyState::OpenOnly => self.rotation().rows_left((key.organisation, key.version)),
+                KeyState::OpenOnly => self.rotation().rows_left(retired(key)),
                 KeyState::Destroyed => Some(0),
                 KeyState::PreActive | KeyState::Active => None,
             },

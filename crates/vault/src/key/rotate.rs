@@ -14,8 +14,8 @@ use crate::vault::Vault;
 pub(crate) struct MadeKey(pub(crate) OrganisationKey);
 
 impl Vault {
-    /// Makes the key that takes the place of an organisation's data key. It seals as soon as every node knows it, and what the one before it sealed is
-    /// sealed anew in the background. [`VaultError::WrongState`] while another rotation of the same key is under way.
+    /// Makes the key that takes the place of an organisation's data key, or of its key for fingerprints. It seals or makes as soon as every node knows it, and what the one before
+    /// it sealed or made is sealed anew in the background. [`VaultError::WrongState`] while another rotation of the same key is under way.
     pub async fn key_rotate(
         &self,
         permit: &Permit<KeyRotate>,

@@ -2,7 +2,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use panvault_keys::{VaultKeyDescription, VaultPurpose};
+use panvault_keys::{Purpose, VaultKeyDescription, VaultPurpose};
 use panvault_model::{OrganisationId, Timestamp};
 use tokio::sync::Notify;
 
@@ -13,11 +13,14 @@ pub struct RotationSettings {
     pub rows_per_second: u32,
     /// Days for which a key of an organisation is active at most; 0 is for ever. One that is active for longer is said to be overdue, and works on.
     pub key_days_max: u32,
+    /// Seconds for which the fingerprints that a key made are known beside the next ones, once every card has its next one.
+    pub fingerprint_overlap_seconds: u64,
 }
 
 impl RotationSettings {
     /// As they are where nobody says otherwise.
-    pub const DEFAULT: Self = Self { rows_per_second: 500, key_days_max: 730 };
+    pub const DEFAULT: Self =
+        Self { rows_per_second: 500, key_days_max: 730, fingerprint_overlap_seconds: DAY_SECONDS };
 
     /// Until when a key should be active at most.
     pub(super) fn ends_at(self, active_from: Option<Timestamp>) -> Option<Timestamp> {
@@ -44,7 +47,7 @@ pub struct RotationStatus {
 }
 
 /// A key of an organisation that another took the place of.
-pub(super) type Retired = (OrganisationId, u32);
+pub(super) type Retired = (OrganisationId, Purpose, u32);
 
 /// What a reading of all rows found of their tags.
 #[derive(Debug)]
@@ -130,6 +133,10 @@ impl Rotation {
         self.settings.rows_per_second.max(1)
     }
 
+    pub(super) fn overlap_seconds(&self) -> u64 {
+        self.settings.fingerprint_overlap_seconds
+    }
+
     pub(super) fn rows_left(&self, key: Retired) -> Option<u64> {
         self.left().get(&key).copied()
     }
@@ -139,11 +146,14 @@ impl Rotation {
         self.left().clone_from(counted);
     }
 
-    /// One row less needs a key.
-    pub(super) fn resealed(&self, key: Retired) {
+    /// One row less needs these keys.
+    pub(super) fn resealed(&self, keys: &[Retired]) {
         self.rows_resealed.fetch_add(1, Ordering::Relaxed);
-        if let Some(left) = self.left().get_mut(&key) {
-            *left = left.saturating_sub(1);
+        let mut rows_left = self.left();
+        for key in keys {
+            if let Some(left) = rows_left.get_mut(key) {
+                *left = left.saturating_sub(1);
+            }
         }
     }
 

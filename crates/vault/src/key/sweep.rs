@@ -1,42 +1,38 @@
-use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use panvault_keys::{KeyState, OrganisationKey, Purpose};
-use panvault_model::{CardId, OrganisationId, Timestamp};
-use panvault_store::{Action, Commit, DocumentKind, Expect, Outcome, Row, RowKey, Table};
-use tokio::time::{Instant, timeout};
+use panvault_model::{Id, OrganisationId, Timestamp};
+use panvault_store::{Action, Commit, DocumentKind, Expect, Outcome};
 
 use crate::audit::Requester;
 use crate::document::{DocumentChange, DocumentPlan, HEAD_ID, HEAD_ROW, Snapshot};
-use crate::error::{VaultError, with_causes};
-use crate::key::reseal::{Old, is_done, secrets_of};
+use crate::error::VaultError;
+use crate::key::reseal::secrets_of;
 use crate::key::rotation::Retired;
-use crate::limits::{
-    ROTATION_CHUNK_ROWS, ROTATION_FAILED_SECONDS, ROTATION_LEFT_SECONDS, ROTATION_LOOK_MILLIS,
-    ROTATION_PAGE_ROWS, ROTATION_ROUNDS_MAX, ROTATION_STORED_SECONDS,
-};
-use crate::throttle::Throttle;
-use crate::vault::{Vault, WeakVault};
+use crate::key::rows::{Found, Wanted};
+use crate::limits::{ROTATION_ROUNDS_MAX, ROTATION_STORED_SECONDS};
+use crate::vault::Vault;
 
 /// What became of the rotations that are under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rotated {
     /// Nothing is left to do, or another node does it.
     Done,
-    /// Nothing needs the keys that are left, and one that was sealed at the last moment may still come to be stored.
+    /// Nothing needs the keys that are left, and one that was sealed at the last moment may still come to be stored; or what they made is known for some time yet.
     Waits,
     /// Rows that cannot be sealed or tagged anew still need a key.
     Left,
 }
 
-/// What one reading of all rows found.
-#[derive(Default)]
-struct Found {
-    /// How many rows each key sealed.
-    rows: BTreeMap<Retired, u64>,
-    /// A row that does not bear its tag: nobody can tell which key it needs.
-    is_damaged: bool,
+/// What is to be done with a key that another took the place of, once all rows were read.
+enum Next {
+    /// Rows that are by it are sealed anew.
+    Move,
+    /// The fingerprints that it made are taken out of the rows.
+    Forget,
+    /// Nothing yet.
+    Wait,
+    Destroy,
 }
 
 impl Vault {
@@ -47,13 +43,13 @@ impl Vault {
         self.keys_rotate_on().await.map(drop)
     }
 
-    async fn keys_rotate_on(&self) -> Result<Rotated, VaultError> {
+    pub(super) async fn keys_rotate_on(&self) -> Result<Rotated, VaultError> {
         self.apikeys_rehash().await?;
         let of_vault = self.vault_keys_rotate().await?;
-        Ok(of_vault.max(self.data_keys_rotate().await?))
+        Ok(of_vault.max(self.organisation_keys_rotate().await?))
     }
 
-    async fn data_keys_rotate(&self) -> Result<Rotated, VaultError> {
+    async fn organisation_keys_rotate(&self) -> Result<Rotated, VaultError> {
         if self.keys_in(KeyState::PreActive).is_empty() && self.keys_in(KeyState::OpenOnly).is_empty() {
             self.rotation().counted(&BTreeMap::new());
             return Ok(Rotated::Done);
@@ -70,46 +66,101 @@ impl Vault {
                 self.key_activate(&key).await?;
             }
         }
-        let mut left = self.keys_in(KeyState::OpenOnly);
-        if left.is_empty() {
+        let now = self.shared_time().await?;
+        let is_over = |key: &OrganisationKey| key.destroyed_at.is_none_or(|at| at <= now);
+        let retired_keys = self.keys_in(KeyState::OpenOnly);
+        if retired_keys.is_empty() {
             return Ok(Rotated::Done);
         }
-        // Nothing more is sealed with them, and what was is stored.
+        let (left, known): (Vec<_>, Vec<_>) = retired_keys.into_iter().partition(is_over);
+        let idle: BTreeMap<Retired, u64> = known.iter().map(|key| (retired(key), 0)).collect();
+        if left.is_empty() {
+            self.rotation().counted(&idle);
+            return Ok(Rotated::Waits);
+        }
+        let moved = self.keys_move(left, &idle).await?;
+        Ok(if idle.is_empty() { moved } else { moved.max(Rotated::Waits) })
+    }
+
+    /// Goes on with keys that others took the place of, all in the same readings of the rows. `idle` are those for which nothing is to be done yet.
+    async fn keys_move(
+        &self,
+        mut left: Vec<OrganisationKey>,
+        idle: &BTreeMap<Retired, u64>,
+    ) -> Result<Rotated, VaultError> {
+        // Nothing more is sealed or made with them, and what was is stored.
         self.requests_before_end().await?;
         self.commits_before_end().await?;
-        for key in &left {
-            self.secrets_move(retired(key)).await?;
+        for key in left.iter().filter(|key| key.purpose == Purpose::Data) {
+            self.secrets_move(key).await?;
         }
+        let (mut wanted, mut ended) = (Wanted::of(&left), Rotated::Done);
         for _ in 0..ROTATION_ROUNDS_MAX {
-            let keys: BTreeSet<Retired> = left.iter().map(retired).collect();
             let begun = self.shared_time().await?;
             // The first time it says how many there are; later it proves that there are none.
-            let Some(found) = self.rows_count(&keys).await? else { return Ok(Rotated::Done) };
-            self.rotation().counted(&found.rows);
-            if found.is_damaged {
+            let Some(found) = self.rows_count(&left).await? else { return Ok(Rotated::Done) };
+            let counted = |wanted: &Wanted| {
+                self.rotation().counted(
+                    &found.left(wanted).chain(idle.iter().map(|(key, rows)| (*key, *rows))).collect(),
+                );
+            };
+            counted(&wanted);
+            if found.damaged > 0 {
                 // What can move on does; the keys before stay.
-                self.rows_reseal(&keys).await?;
+                self.rows_reseal(&wanted).await?;
                 return Ok(Rotated::Left);
             }
-            let mut waits = false;
+            wanted = Wanted::default();
             for key in core::mem::take(&mut left) {
-                if found.rows.get(&retired(&key)).is_some_and(|rows| *rows > 0) {
-                    left.push(key);
-                } else if self.is_stored_by(&key, begun) {
-                    self.key_destroy_unneeded(&key).await?;
-                } else {
-                    waits = true;
-                }
+                match self.key_next(&key, &found, begun).await? {
+                    Next::Move => wanted.moved.insert(retired(&key)),
+                    Next::Forget => wanted.forgotten.insert(retired(&key)),
+                    Next::Wait => {
+                        ended = Rotated::Waits;
+                        continue;
+                    }
+                    Next::Destroy => {
+                        self.key_destroy_unneeded(&key).await?;
+                        continue;
+                    }
+                };
+                left.push(key);
             }
             if left.is_empty() {
-                return Ok(if waits { Rotated::Waits } else { Rotated::Done });
+                return Ok(ended);
             }
-            let keys = left.iter().map(retired).collect();
-            if !self.rows_reseal(&keys).await? {
+            counted(&wanted);
+            if !self.rows_reseal(&wanted).await? {
                 return Ok(Rotated::Done);
             }
         }
         Ok(Rotated::Left)
+    }
+
+    /// What comes next for a key, by what a reading that began at a moment found. What a key for fingerprints made is known for some time yet when no card has one of its
+    /// own making any more.
+    async fn key_next(
+        &self,
+        key: &OrganisationKey,
+        found: &Found,
+        begun: Timestamp,
+    ) -> Result<Next, VaultError> {
+        let has = |rows: &BTreeMap<Retired, u64>| rows.get(&retired(key)).is_some_and(|rows| *rows > 0);
+        if has(&found.made) {
+            return Ok(Next::Move);
+        }
+        if !self.is_stored_by(key, begun) {
+            return Ok(Next::Wait);
+        }
+        if key.purpose == Purpose::Fingerprint {
+            if key.destroyed_at.is_none() && !self.key_end(key, begun).await? {
+                return Ok(Next::Wait);
+            }
+            if has(&found.before) {
+                return Ok(Next::Forget);
+            }
+        }
+        Ok(Next::Destroy)
     }
 
     /// Whether all that a key sealed was stored by a moment. Where nodes share a store, one that cannot be asked may have had a commit on its way to it for
@@ -136,14 +187,13 @@ impl Vault {
         Ok(())
     }
 
-    /// Data keys that are in a state.
+    /// Keys of organisations that are in a state.
     fn keys_in(&self, state: KeyState) -> Vec<OrganisationKey> {
         let snapshot = self.snapshot();
-        let keys = snapshot.keys.kept_of_all();
-        keys.filter(|key| key.purpose == Purpose::Data && key.state == state).cloned().collect()
+        snapshot.keys.kept_of_all().filter(|key| key.state == state).cloned().collect()
     }
 
-    /// Lets a key seal, and the one before it only open. Nothing is done where another node was first.
+    /// Lets a key seal or make, and the one before it only open or check. Nothing is done where another node was first.
     async fn key_activate(&self, made: &OrganisationKey) -> Result<(), VaultError> {
         let organisation = made.organisation;
         self.document_change_own(|snapshot| {
@@ -163,16 +213,31 @@ impl Vault {
         .await
     }
 
+    /// Writes down until when the fingerprints that a key made are known: no card has one any more that is not beside its next one. Whether that is over already.
+    async fn key_end(&self, retired: &OrganisationKey, now: Timestamp) -> Result<bool, VaultError> {
+        let ends_at = now.plus_seconds(self.rotation().overlap_seconds());
+        self.document_change_own(|snapshot| {
+            let Some((key, id)) = kept_open(snapshot, retired) else { return Ok(None) };
+            if key.destroyed_at.is_some() {
+                return Ok(None);
+            }
+            let changes = vec![self.key_put(snapshot, &key.clone().ending(ends_at))?];
+            let audit =
+                Requester::VAULT.note(self.now().wall, Action::DocumentUpdate, retired.organisation, id);
+            Ok(Some(DocumentPlan { changes, audit }))
+        })
+        .await?;
+        Ok(ends_at <= now)
+    }
+
     /// Destroys a key of which all rows were read and none needs it.
     async fn key_destroy_unneeded(&self, retired: &OrganisationKey) -> Result<(), VaultError> {
         let (organisation, version) = (retired.organisation, retired.version);
         self.document_change_own(|snapshot| {
             let now = self.now().wall;
-            let mut kept = snapshot.keys.kept(organisation).filter(|key| key.purpose == retired.purpose);
-            let key = kept.find(|key| key.version == version && key.state == KeyState::OpenOnly);
-            let (Some(key), Some(id)) = (key, key.and_then(|key| key.document)) else { return Ok(None) };
+            let Some((key, id)) = kept_open(snapshot, retired) else { return Ok(None) };
             // A secret may have come into the documents from elsewhere since.
-            if !secrets_of(snapshot, (organisation, version)).is_empty() {
+            if key.purpose == Purpose::Data && !secrets_of(snapshot, key).is_empty() {
                 return Err(VaultError::Contended);
             }
             let changes = vec![self.key_put(snapshot, &key.clone().destroyed(now))?];
@@ -180,7 +245,8 @@ impl Vault {
             Ok(Some(DocumentPlan { changes, audit }))
         })
         .await?;
-        tracing::info!(organisation.id = %organisation, version, "key.destroyed");
+        let purpose = retired.purpose.as_str();
+        tracing::info!(organisation.id = %organisation, purpose, version, "key.destroyed");
         Ok(())
     }
 
@@ -195,225 +261,22 @@ impl Vault {
         Ok(self.document_put(kind, id, version, key.encode()))
     }
 
-    async fn secrets_move(&self, key: Retired) -> Result<(), VaultError> {
+    async fn secrets_move(&self, key: &OrganisationKey) -> Result<(), VaultError> {
         let documents = secrets_of(&self.snapshot(), key);
         for (kind, id) in documents {
             self.secrets_reseal(kind, id, key).await?;
         }
         Ok(())
     }
-
-    /// Counts what these keys sealed, and holds every row against its tag: one that somebody changed may say of another key that it sealed it. `None`
-    /// when the duty has gone to another node.
-    async fn rows_count(&self, keys: &BTreeSet<Retired>) -> Result<Option<Found>, VaultError> {
-        let mut found = Found::default();
-        let mut place = Some(First::Cards);
-        while let Some(at) = place {
-            if !self.has_duty().await? {
-                return Ok(None);
-            }
-            let (rows, next) = self.rows_after(at).await?;
-            for (at, row) in rows.iter().enumerate() {
-                if at % ROTATION_CHUNK_ROWS == 0 {
-                    tokio::task::yield_now().await;
-                }
-                if !row.is_ours(self) {
-                    let (kind, id) = (row.row_key().kind(), row.row_key().id());
-                    let advice =
-                        "run panvault doctor; no key is destroyed while a row is not what was written";
-                    tracing::warn!(object.kind = kind, object.id = id, advice, "key.row_damaged");
-                    found.is_damaged = true;
-                    continue;
-                }
-                if let Some(key) = row.key().filter(|key| keys.contains(key)) {
-                    *found.rows.entry(key).or_default() += 1;
-                }
-            }
-            place = next;
-        }
-        for key in keys {
-            found.rows.entry(*key).or_default();
-        }
-        Ok(Some(found))
-    }
-
-    /// Seals anew what these keys sealed, so many rows in a second. `false` when the duty has gone to another node.
-    async fn rows_reseal(&self, keys: &BTreeSet<Retired>) -> Result<bool, VaultError> {
-        let mut place = Some(First::Cards);
-        while let Some(at) = place {
-            let (mut rows, next) = self.rows_after(at).await?;
-            rows.retain(|row| row.key().is_some_and(|key| keys.contains(&key)));
-            for chunk in rows.chunks(ROTATION_CHUNK_ROWS) {
-                if !self.has_duty().await? {
-                    return Ok(false);
-                }
-                self.chunk_reseal(chunk).await?;
-            }
-            tokio::task::yield_now().await;
-            place = next;
-        }
-        Ok(true)
-    }
-
-    /// One step for each row, and all of them at once: the store writes together what comes together.
-    async fn chunk_reseal(&self, chunk: &[Old]) -> Result<(), VaultError> {
-        let begun = Instant::now();
-        let mut steps = Vec::with_capacity(chunk.len());
-        {
-            let snapshot = self.snapshot();
-            let env = self.env(&snapshot, self.now());
-            for row in chunk {
-                match row.reseal(&env) {
-                    Ok(commit) => steps.push((row.key(), self.store().commit(commit))),
-                    // It was sealed with a key that is gone, or somebody changed it: it stays as it is, and its key too.
-                    Err(error)
-                        if matches!(error, VaultError::NotFound(_) | VaultError::Tampered(_))
-                            || error.is_of_later_key() =>
-                    {
-                        let (kind, id) = (row.row_key().kind(), row.row_key().id());
-                        let advice = "run panvault doctor; the key that it needs is not destroyed";
-                        tracing::warn!(object.kind = kind, object.id = id, error = %with_causes(&error), advice, "key.row_not_resealed");
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-        }
-        for (key, step) in steps {
-            if let (true, Some(key)) = (is_done(&step.await?), key) {
-                self.rotation().resealed(key);
-            }
-        }
-        let rows = u32::try_from(chunk.len()).unwrap_or(u32::MAX);
-        let takes = Duration::from_secs(1) * rows / self.rotation().rows_per_second();
-        tokio::time::sleep(takes.saturating_sub(begun.elapsed())).await;
-        Ok(())
-    }
-
-    /// A page of rows that data keys seal, and where the next one begins.
-    async fn rows_after(&self, at: First) -> Result<(Vec<Old>, Option<First>), VaultError> {
-        match at {
-            First::Cards => self.cards_after(CardId::from_bytes([0; 12])).await,
-            First::CardsAfter(after) => self.cards_after(after).await,
-            First::Customers(after) => {
-                let rows = self.store().row_page(Table::Customer, after, ROTATION_PAGE_ROWS).await?;
-                let next = rows.last().map(|row| First::Customers(Some(row.key())));
-                let rows = rows.into_iter().filter_map(|row| match row {
-                    Row::Customer(row) => Some(Old::Customer(row)),
-                    _ => None,
-                });
-                Ok((rows.collect(), next))
-            }
-        }
-    }
-
-    async fn cards_after(&self, after: CardId) -> Result<(Vec<Old>, Option<First>), VaultError> {
-        let rows = self.store().card_page(after, ROTATION_PAGE_ROWS).await?;
-        let next = rows.last().map_or(First::Customers(None), |row| First::CardsAfter(row.id));
-        Ok((rows.into_iter().map(Old::Card).collect(), Some(next)))
-    }
-
-    /// Looks which keys are on their way in or out, and which are active for too long. Gives those, and an organisation with one of these.
-    fn keys_look(&self) -> (Moving, Option<OrganisationId>) {
-        let (snapshot, now) = (self.snapshot(), self.now().wall);
-        let (mut rotating, mut overdue, mut of) = (BTreeSet::new(), 0, None);
-        for key in snapshot.keys.kept_of_all() {
-            match key.state {
-                KeyState::PreActive | KeyState::OpenOnly => {
-                    let is_new = key.state == KeyState::PreActive;
-                    rotating.insert((key.organisation, key.version, is_new));
-                }
-                KeyState::Active if self.key_view(key, now).is_overdue => {
-                    overdue += 1;
-                    of = of.or(Some(key.organisation));
-                }
-                KeyState::Active | KeyState::Destroyed => {}
-            }
-        }
-        // Those of the vault itself are of nobody.
-        let nobody = OrganisationId::from_bytes([0; 12]);
-        let of_vault = snapshot.vault_keys_moving();
-        rotating.extend(of_vault.map(|(key, is_new)| (nobody, u32::from(key.version), is_new)));
-        if snapshot.hands() {
-            rotating.insert((nobody, 0, true));
-        }
-        self.rotation().keys_are(rotating.len() as u64, overdue);
-        (Moving { keys: rotating, needed_by_api_keys: snapshot.is_needed_by_api_keys() }, of)
-    }
 }
 
-/// Keys that are on their way in or out, each with whether it is on its way in, and whether an API key still needs one of them.
-#[derive(Default, PartialEq)]
-struct Moving {
-    keys: BTreeSet<(OrganisationId, u32, bool)>,
-    needed_by_api_keys: bool,
+/// A key that another took the place of, as the documents have it now, and the id of its document.
+fn kept_open<'a>(snapshot: &'a Snapshot, retired: &OrganisationKey) -> Option<(&'a OrganisationKey, Id)> {
+    let mut kept = snapshot.keys.kept(retired.organisation).filter(|key| key.purpose == retired.purpose);
+    let key = kept.find(|key| key.version == retired.version && key.state == KeyState::OpenOnly)?;
+    Some((key, key.document?))
 }
 
-/// Where a page of rows begins.
-#[derive(Clone, Copy)]
-enum First {
-    Cards,
-    CardsAfter(CardId),
-    Customers(Option<RowKey>),
+pub(super) const fn retired(key: &OrganisationKey) -> Retired {
+    (key.organisation, key.purpose, key.version)
 }
-
-fn retired(key: &OrganisationKey) -> Retired {
-    (key.organisation, key.version)
-}
-
-/// Goes on with rotations until the vault is gone, and says once a day which keys are active for too long.
-pub(crate) async fn rotate_often(vault: WeakVault) {
-    let failed = Throttle::default();
-    let (mut looked, mut said): (Option<(u32, u64)>, Option<u64>) = (None, None);
-    let (mut rotating, mut not_before) = (Moving::default(), Instant::now());
-    loop {
-        // A vault that nobody else has is not kept for it.
-        let Some(rotation) = vault.upgrade().map(|vault| Arc::clone(vault.rotation())) else { return };
-        let _ = timeout(Duration::from_millis(ROTATION_LOOK_MILLIS), rotation.woken()).await;
-        let Some(vault) = vault.upgrade() else { return };
-        let now = vault.now();
-        let (counter, hour) = (vault.snapshot().head.counter, now.wall.unix_seconds() / HOUR_SECONDS);
-        if looked != Some((counter, hour)) {
-            looked = Some((counter, hour));
-            let day = hour / HOURS;
-            let (keys, overdue) = vault.keys_look();
-            if keys != rotating {
-                (rotating, not_before) = (keys, Instant::now());
-            }
-            if let Some(organisation) = overdue
-                && said != Some(day)
-                && vault.has_duty().await.is_ok_and(|is_ours| is_ours)
-            {
-                said = Some(day);
-                let keys = rotation.status().keys_overdue;
-                let advice = "rotate them: panvault key list shows which, panvault key rotate makes others";
-                tracing::warn!(keys, organisation.id = %organisation, advice, "key.overdue");
-            }
-        }
-        // Each node knows of those API keys that it was shown.
-        if !vault.rehashes().is_empty()
-            && let Err(error) = vault.apikeys_rehash().await
-            && failed.is_due(now)
-        {
-            let advice = "none; the hash of an API key is made anew when it is next used";
-            tracing::warn!(error = %with_causes(&error), advice, "apikey.not_rehashed");
-        }
-        if rotating.keys.is_empty() || Instant::now() < not_before {
-            continue;
-        }
-        let after = |seconds| Instant::now() + Duration::from_secs(seconds);
-        match vault.keys_rotate_on().await {
-            Ok(Rotated::Done) => {}
-            Ok(Rotated::Left | Rotated::Waits) => not_before = after(ROTATION_LEFT_SECONDS),
-            Err(error) => {
-                not_before = after(ROTATION_FAILED_SECONDS);
-                if failed.is_due(now) {
-                    let advice = "none; it goes on by itself, and the key before is kept meanwhile";
-                    tracing::warn!(error = %with_causes(&error), advice, "key.rotation_delayed");
-                }
-            }
-        }
-    }
-}
-
-const HOUR_SECONDS: u64 = 3_600;
-const HOURS: u64 = 24;

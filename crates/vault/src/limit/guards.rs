@@ -89,10 +89,12 @@ impl Guards {
         self.guesses.take_for(&(organisation, clear), what, now).map_err(VaultError::TooMany)
     }
 
-    /// A payment that is about to begin: until it ends it may yet fail, so that of many at once only so many go out.
+    /// A payment that is about to begin: until it ends it may yet fail, so that of many at once only so many go out. Where its number has several fingerprints it counts
+    /// under each.
     pub(crate) fn attempt<'a>(
         &'a self,
         card: &CardRow,
+        numbers: &[Fingerprint],
         row: &TransactionRow,
         now: Now,
     ) -> Result<Attempt<'a>, VaultError> {
@@ -103,8 +105,12 @@ impl Guards {
         };
         // The narrowest first: one that is blocked for its number or its issuer takes no trial of the account's.
         let what = "too many payments with its number have failed; try again later";
-        self.tries.begin(&card.fingerprint, now).map_err(blocked("card", what))?;
-        let attempt = Attempt { guards: self, number: card.fingerprint, account, bin, failed: false, now };
+        let numbers_begun = Vec::with_capacity(numbers.len());
+        let mut attempt = Attempt { guards: self, numbers: numbers_begun, account, bin, failed: false, now };
+        for number in numbers {
+            self.tries.begin(number, now).map_err(blocked("card", what))?;
+            attempt.numbers.push(*number);
+        }
         if let Some(bin) = &attempt.bin {
             let what = "too many payments with cards of its issuer were declined; try again later";
             self.declines.allows(bin, BIN_PAYMENTS_MIN, now).map_err(blocked("card", what))?;
@@ -119,7 +125,7 @@ impl Guards {
 /// A payment that is under way.
 pub(crate) struct Attempt<'a> {
     guards: &'a Guards,
-    number: Fingerprint,
+    numbers: Vec<Fingerprint>,
     account: Payments,
     bin: Option<Payments>,
     /// Whether it counts against its number, should it end here.
@@ -157,6 +163,8 @@ impl Attempt<'_> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        self.guards.tries.end(&self.number, self.failed, self.now);
+        for number in &self.numbers {
+            self.guards.tries.end(number, self.failed, self.now);
+        }
     }
 }

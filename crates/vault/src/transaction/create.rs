@@ -155,7 +155,8 @@ impl Vault {
         };
         let customer_row = customer.as_deref();
         let mut prepared = self.transaction_plan(permit, new, &card, customer_row, first, idempotency)?;
-        let mut attempt = self.guards().attempt(&card, &prepared.row, now)?;
+        let numbers = self.card_fingerprints(&card, permit.snapshot())?;
+        let mut attempt = self.guards().attempt(&card, &numbers, &prepared.row, now)?;
         let in_hand = self.node().take(prepared.row.id.0)?;
         let mut customer_tries_left = CUSTOMER_TRIES_MAX;
         let mut claiming = Claiming::new(card.id, idempotency.map(|claim| claim.key.0));

@@ -16,6 +16,7 @@ mod document;
 mod document_head;
 mod document_keys;
 mod ending;
+mod fingerprint_keys;
 mod gate;
 mod header;
 mod heads;

@@ -111,7 +111,7 @@ impl Gathered {
                 date(key, "created_at"),
                 age.filter(|_| is_active).map(|days| days.to_string()).unwrap_or_default(),
                 date(key, "active_until"),
-                date(key, "destroyed_at"),
+                if text(key, "state") == "destroyed" { date(key, "destroyed_at") } else { String::new() },
                 text(key, "rows_left"),
             ]);
         }

@@ -9,7 +9,7 @@ use panvault_store::{
 
 use super::{all_cards, all_transactions, found, found_transactions, insert};
 use crate::conformance::rows::{at, card, id, organisation, transaction, transaction_settled};
-use crate::conformance::{done, transaction_initiate, transaction_settle};
+use crate::conformance::{card_delete, card_update, done, transaction_initiate, transaction_settle};
 
 fn text(text: &str) -> FieldValue<'static> {
     FieldValue::Text(Cow::Owned(text.to_owned()))
@@ -145,6 +145,54 @@ pub(super) async fn an_index_shows_no_other_organisation(store: &dyn Store) {
     let page = store.transaction_list(theirs).await.unwrap();
     let theirs = TransactionRow { organisation: organisation(2), ..transaction(21, CardId(id(10))) };
     assert_eq!(page.rows, [Arc::new(theirs)]);
+}
+
+/// While the key for fingerprints is another than before, a card has two: it is found by both, whichever of them it came with, and by none that it has no more.
+pub(super) async fn a_card_is_found_by_its_fingerprint_and_the_one_before(store: &dyn Store) {
+    let (first, next, last) = (card(90).fingerprint, card(91).fingerprint, card(92).fingerprint);
+    let changed = |row: &CardRow, fingerprint, fingerprint_key, fingerprint_before| CardRow {
+        version: row.version + 1,
+        fingerprint,
+        fingerprint_key,
+        fingerprint_before,
+        ..row.clone()
+    };
+    let rows = [10, 11, 12].map(|n| CardRow { fingerprint: first, ..card(n) });
+    let made_with_both =
+        CardRow { fingerprint: next, fingerprint_key: 2, fingerprint_before: Some((first, 1)), ..card(13) };
+    insert(store, &[&rows[..], core::slice::from_ref(&made_with_both)].concat()).await;
+    let found_by = async |values: &[panvault_model::Fingerprint]| {
+        let values: Vec<_> = values.iter().map(|print| text(&print.to_string())).collect();
+        let equal = found(store, cards_where(&[(CardField::Fingerprint, Test::Equal, &values)])).await;
+        let others = found(store, cards_where(&[(CardField::Fingerprint, Test::NotEqual, &values)])).await;
+        assert_eq!((equal.1, equal.1 + others.1), (equal.0.len() as u64, 4));
+        equal.0
+    };
+    assert_eq!(found_by(&[first]).await, [13, 12, 11, 10]);
+    assert_eq!(found_by(&[next]).await, [13]);
+    let moved = [0, 1].map(|n| changed(&rows[n], next, 2, Some((first, 1))));
+    for row in &moved {
+        done(store.commit(card_update(row)).await.unwrap());
+    }
+    assert_eq!(found_by(&[first]).await, [13, 12, 11, 10]);
+    assert_eq!(found_by(&[next]).await, [13, 11, 10]);
+    assert_eq!(found_by(&[first, next]).await, [13, 12, 11, 10], "each once");
+    for row in [&moved[0], &made_with_both] {
+        done(store.commit(card_update(&changed(row, next, 2, None))).await.unwrap());
+    }
+    assert_eq!(found_by(&[first]).await, [12, 11]);
+    assert_eq!(found_by(&[next]).await, [13, 11, 10]);
+    // Once more, as another key comes after that.
+    let again = changed(&moved[1], last, 3, Some((next, 2)));
+    done(store.commit(card_update(&again)).await.unwrap());
+    assert_eq!(found_by(&[first]).await, [12]);
+    assert_eq!(found_by(&[next]).await, [13, 11, 10]);
+    assert_eq!(found_by(&[last]).await, [11]);
+    done(store.commit(card_delete(&again)).await.unwrap());
+    let gone = |print: panvault_model::Fingerprint| {
+        found(store, cards_where(&[(CardField::Fingerprint, Test::Equal, &[text(&print.to_string())])]))
+    };
+    assert_eq!((gone(last).await.1, gone(next).await.0), (0, vec![13, 10]));
 }
 
 /// A store may know from an id when its row was made, and look nowhere else.
