@@ -251,7 +251,7 @@ impl KeyRing {
         Ok((self.fingerprint_by(keys, version, kind, card_number)?, version))
     }
 
-    /// Its fingerprint under each key that made some and is not destroyed: what an earlier one made may still be there.
+    /// Its fingerprint under each key that is not destroyed: what an earlier one made may still be there, and another node may make with the next one already.
     pub fn fingerprints(
         &self,
         organisation: OrganisationId,
@@ -259,16 +259,14 @@ impl KeyRing {
         card_number: &[u8],
     ) -> Result<Vec<Fingerprint>, KeysError> {
         let keys = self.keys(organisation)?;
-        keys.fingerprint
-            .made_by()
-            .map(|version| self.fingerprint_by(keys, version, kind, card_number))
-            .collect()
+        let usable = keys.fingerprint.usable();
+        usable.map(|version| self.fingerprint_by(keys, version, kind, card_number)).collect()
     }
 
-    /// Whether a number may have fingerprints of several keys in this organisation: one took the place of another that is not destroyed yet.
+    /// Whether a number may have fingerprints of several keys in this organisation: one takes the place of another that is not destroyed yet.
     pub fn has_several_fingerprints(&self, organisation: OrganisationId) -> bool {
         let keys = self.organisations.get(&organisation);
-        keys.is_some_and(|keys| keys.fingerprint.made_by().nth(1).is_some())
+        keys.is_some_and(|keys| keys.fingerprint.usable().nth(1).is_some())
     }
 
     /// The version of the key that makes an organisation's fingerprints; 0 where it has none.

@@ -18,7 +18,7 @@ export function Keys({ path }: { path: string }) {
       {value && (
         <div class="scroll" tabIndex={0} role="region" aria-label="Table of encryption keys">
           <table class="stacks">
-            <thead><tr>{["Purpose", "Version", "State", "Made", "Active until", "Destroyed", "Rows left"].map((title) => <th key={title} scope="col">{title}</th>)}</tr></thead>
+            <thead><tr>{["Purpose", "Version", "State", "Made", "Active until", "Destroyed or ends", "Rows left"].map((title) => <th key={title} scope="col">{title}</th>)}</tr></thead>
             <tbody>
               {value.map((key) => (
                 <tr key={`${String(key.purpose)} ${String(key.version)}`}>
@@ -27,7 +27,7 @@ export function Keys({ path }: { path: string }) {
                   <td data-title="State"><span><Badge state={key.state} /> {key.overdue === true && <Badge state="overdue" />}</span></td>
                   <td data-title="Made"><Time at={key.created_at} /></td>
                   <td data-title="Active until"><Time at={key.active_until} /></td>
-                  <td data-title="Destroyed"><Time at={key.destroyed_at} /></td>
+                  <td data-title="Destroyed or ends"><Time at={key.destroyed_at} /></td>
                   <td data-title="Rows left">{typeof key.rows_left === "number" ? count(key.rows_left) : "–"}</td>
                 </tr>
               ))}

@@ -81,12 +81,6 @@ impl<K: Usable> Slots<K> {
         usable.map(|slot| slot.wrapped.version)
     }
 
-    /// The versions of keys that make or have made, and are not destroyed.
-    pub(super) fn made_by(&self) -> impl Iterator<Item = u32> {
-        let made = |slot: &&Arc<Slot<K>>| matches!(slot.wrapped.state, KeyState::Active | KeyState::OpenOnly);
-        self.slots.iter().filter(made).map(|slot| slot.wrapped.version)
-    }
-
     /// The keys as they are kept.
     pub(super) fn wrapped(&self) -> impl Iterator<Item = &OrganisationKey> {
         self.slots.iter().map(|slot| &slot.wrapped)

@@ -67,6 +67,13 @@ impl Vault {
             }
         }
         let now = self.shared_time().await?;
+        let latest = now.plus_seconds(self.rotation().overlap_seconds());
+        for key in self.keys_in(KeyState::OpenOnly) {
+            // The setting is shorter by now, or a clock was ahead.
+            if key.destroyed_at.is_some_and(|at| at > latest) {
+                self.key_end(&key, now).await?;
+            }
+        }
         let is_over = |key: &OrganisationKey| key.destroyed_at.is_none_or(|at| at <= now);
         let retired_keys = self.keys_in(KeyState::OpenOnly);
         if retired_keys.is_empty() {
@@ -213,12 +220,13 @@ impl Vault {
         .await
     }
 
-    /// Writes down until when the fingerprints that a key made are known: no card has one any more that is not beside its next one. Whether that is over already.
+    /// Writes down until when the fingerprints that a key made are known, no later than what is written there: no card has one any more that is not beside its next one. Whether
+    /// that is over already.
     async fn key_end(&self, retired: &OrganisationKey, now: Timestamp) -> Result<bool, VaultError> {
         let ends_at = now.plus_seconds(self.rotation().overlap_seconds());
         self.document_change_own(|snapshot| {
             let Some((key, id)) = kept_open(snapshot, retired) else { return Ok(None) };
-            if key.destroyed_at.is_some() {
+            if key.destroyed_at.is_some_and(|at| at <= ends_at) {
                 return Ok(None);
             }
             let changes = vec![self.key_put(snapshot, &key.clone().ending(ends_at))?];
@@ -227,7 +235,9 @@ impl Vault {
             Ok(Some(DocumentPlan { changes, audit }))
         })
         .await?;
-        Ok(ends_at <= now)
+        // Another node may have been first, with a setting of its own.
+        let written = kept_open(&self.snapshot(), retired).and_then(|(key, _)| key.destroyed_at);
+        Ok(written.is_some_and(|at| at <= now))
     }
 
     /// Destroys a key of which all rows were read and none needs it.
