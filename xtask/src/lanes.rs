@@ -145,12 +145,6 @@ struct Failed {
     recap: Recap,
 }
 
-/// How many tests of a binary run at a time, where that is more than there are cores: servers are waited for there, and leases that have to end.
-fn threads(binary: &str) -> Option<usize> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    (binary == "panvault it").then_some(cores + cores.div_ceil(2))
-}
-
 /// Runs test binaries and the others, and hands each line of a test binary on.
 ///
 /// What fails is run once more, alone: four at a time on two cores of a machine that others use too, a test can meet a limit of time that says nothing of the
@@ -179,10 +173,7 @@ pub(crate) fn all(
             let ended = match &job {
                 Job::Binary(binary) => {
                     let mut failed = Vec::new();
-                    let threads = threads(&binary.name()).map(|threads| threads.to_string());
-                    let arguments: Vec<&str> =
-                        threads.iter().flat_map(|threads| ["--test-threads", threads]).collect();
-                    let ran = binary.run(&arguments, &[], |line| {
+                    let ran = binary.run(&[], &[], |line| {
                         recap.note(line);
                         match attack::outcome(line) {
                             Some((name, false)) => failed.push(name.to_owned()),
