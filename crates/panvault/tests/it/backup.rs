@@ -1,6 +1,7 @@
 //! The drill: a vault is lost, and is there again on another machine, which has a slot and a backup.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use panvault_testkit::{canary_cards, http_send};
@@ -98,6 +99,27 @@ fn hit(call: &str, how: &str, nth: usize, args: &[&str]) -> (bool, String) {
     (!output.status.success(), String::from_utf8(output.stderr).unwrap())
 }
 
+/// Restores a backup, killed or out of room at every step: what is there under the name of the vault is whole, and nothing else is left where it was out of room.
+pub(crate) fn restored_whole_or_not_at_all(backup: &str, to: &Path, slot: &str) {
+    let making = || {
+        let names = fs::read_dir(to.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+        names.filter(|path| path.to_str().unwrap().contains(".panvault-making-")).collect::<Vec<_>>()
+    };
+    let restore = ["restore", backup, "--data", path(to), "--set", slot];
+    let steps = hit_everywhere(&restore, |how, said| {
+        if to.exists() {
+            let doctor = run(&["doctor", "--data", path(to), "--set", slot]);
+            assert!(doctor.status.success(), "{how}: {} {}", doctor.out, doctor.err);
+            fs::remove_dir_all(to).unwrap();
+        } else if how == "error=ENOSPC" {
+            assert!(said.contains("error: "), "{said}");
+            assert!(making().is_empty(), "{said}");
+        }
+        making().iter().for_each(|path| fs::remove_dir_all(path).unwrap());
+    });
+    assert!(steps >= 9, "{steps}");
+}
+
 /// The steps at which something becomes durable or comes to its place: at every one the process is killed, or the disk is full.
 pub(crate) fn hit_everywhere(args: &[&str], mut left: impl FnMut(&str, &str)) -> usize {
     let mut steps = 0;
@@ -131,23 +153,7 @@ fn a_backup_and_a_restore_that_are_killed_or_find_the_disk_full_leave_all_or_not
     run(&["organisation", "create", "--data", path(&vault), "--name", "Shop"]);
     let slot = format!("slot_key_file={}", here("vault.slot-key").display());
     let good = run_json(&["backup", path(&here("good")), "--data", path(&vault), "--json"]);
-    let making = || {
-        let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
-        names.filter(|path| path.to_str().unwrap().contains(".panvault-making-")).collect::<Vec<_>>()
-    };
-    let restore = ["restore", good["path"].as_str().unwrap(), "--data", path(&to), "--set", &slot];
-    let steps = hit_everywhere(&restore, |how, said| {
-        if to.exists() {
-            let doctor = run(&["doctor", "--data", path(&to), "--set", &slot]);
-            assert!(doctor.status.success(), "{how}: {} {}", doctor.out, doctor.err);
-            fs::remove_dir_all(&to).unwrap();
-        } else if how == "error=ENOSPC" {
-            assert!(said.contains("error: "), "{said}");
-            assert!(making().is_empty(), "{said}");
-        }
-        making().iter().for_each(|path| fs::remove_dir_all(path).unwrap());
-    });
-    assert!(steps >= 9, "{steps}");
+    restored_whole_or_not_at_all(good["path"].as_str().unwrap(), &to, &slot);
     let steps = hit_everywhere(&["backup", path(&backups), "--data", path(&vault)], |how, said| {
         let made = fs::read_dir(&backups).map_or(0, Iterator::count);
         if made == 0 {

@@ -6,7 +6,7 @@ use std::path::Path;
 use panvault_testkit::{HttpAnswer, LeakScan, canary_cards, http_send};
 use serde_json::{Value, json};
 
-use crate::backup::hit_everywhere;
+use crate::backup::{hit_everywhere, restored_whole_or_not_at_all};
 use crate::cli::path;
 use crate::serve::Served;
 use crate::support::{Dev, panvault, run, run_json, run_refused, until};
@@ -150,23 +150,7 @@ fn an_increment_and_its_restore_that_are_killed_or_find_the_disk_full_leave_all_
     let made = run_json(&["backup", path(&chain), "--data", path(&vault), "--since", full, "--json"]);
     assert!(made["base"].is_string(), "{made}");
     let slot = format!("slot_key_file={}", here("vault.slot-key").display());
-    let making = || {
-        let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path());
-        names.filter(|path| path.to_str().unwrap().contains(".panvault-making-")).collect::<Vec<_>>()
-    };
-    let restore = ["restore", path(&chain), "--data", path(&to), "--set", &slot];
-    let steps = hit_everywhere(&restore, |how, said| {
-        if to.exists() {
-            let doctor = run(&["doctor", "--data", path(&to), "--set", &slot]);
-            assert!(doctor.status.success(), "{how}: {} {}", doctor.out, doctor.err);
-            fs::remove_dir_all(&to).unwrap();
-        } else if how == "error=ENOSPC" {
-            assert!(said.contains("error: "), "{said}");
-            assert!(making().is_empty(), "{said}");
-        }
-        making().iter().for_each(|path| fs::remove_dir_all(path).unwrap());
-    });
-    assert!(steps >= 9, "{steps}");
+    restored_whole_or_not_at_all(path(&chain), &to, &slot);
     let backup = ["backup", path(&backups), "--data", path(&vault), "--since", path(&chain)];
     let steps = hit_everywhere(&backup, |how, said| {
         let names = fs::read_dir(&backups).into_iter().flatten().map(|entry| entry.unwrap().path());
