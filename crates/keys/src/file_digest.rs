@@ -1,4 +1,4 @@
-use aws_lc_rs::digest::{Context, SHA256};
+use aws_lc_rs::digest::{Context, Digest, SHA256, digest};
 
 /// SHA-256 of a file that is read a part at a time.
 pub struct FileDigest(Context);
@@ -17,12 +17,21 @@ impl FileDigest {
 
     /// The digest of all of them.
     pub fn finish(self) -> [u8; 32] {
-        let mut out = [0; 32];
-        for (slot, byte) in out.iter_mut().zip(self.0.finish().as_ref()) {
-            *slot = *byte;
-        }
-        out
+        bytes_of(&self.0.finish())
     }
+}
+
+/// SHA-256.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    bytes_of(&digest(&SHA256, bytes))
+}
+
+fn bytes_of(digest: &Digest) -> [u8; 32] {
+    let mut out = [0; 32];
+    for (slot, byte) in out.iter_mut().zip(digest.as_ref()) {
+        *slot = *byte;
+    }
+    out
 }
 
 #[cfg(test)]

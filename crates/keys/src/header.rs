@@ -9,7 +9,7 @@ use crate::error::KeysError;
 use crate::hand_over::HandOver;
 use crate::header::entry::HeaderKey;
 use crate::header::slot::Under;
-use crate::limits::{HEADER_BYTES_MAX, HEADER_KEYS_MAX, HEADER_SLOTS_MAX, PURPOSE_VERSIONS_MAX};
+use crate::limits::{HEADER_BYTES_MAX, HEADER_KEYS_MAX, HEADER_SLOTS_MAX};
 use crate::purpose::{KeyState, VaultKeyDescription, VaultPurpose};
 use crate::root::{RootKey, digest};
 use crate::slot::{NewSlot, SlotKey};
@@ -40,7 +40,7 @@ pub struct Header {
 }
 
 const MAGIC: &[u8; 8] = b"PANVKEYS";
-const FORMAT: u16 = 4;
+const FORMAT: u16 = 5;
 const CHECK_BYTES: usize = 16;
 const MAC_BYTES: usize = 32;
 const CHECKSUM_BYTES: usize = 4;
@@ -219,7 +219,7 @@ impl Header {
 
     /// With a new key for one purpose, as the next version of the header. The one before opens or checks what was made with it.
     ///
-    /// [`KeysError::NotRenewable`] for the chain, whose frames do not name their key, and when as many versions are open as may be.
+    /// [`KeysError::NotRenewable`] for the key that hashes sets, which are hashed as they grow, and when as many versions are open as may be.
     pub fn renew(
         &self,
         root: &RootKey,
@@ -251,8 +251,8 @@ impl Header {
     ) -> Result<Self, KeysError> {
         self.verify(root)?;
         let open = |key: &&HeaderKey| key.purpose == purpose && key.state != KeyState::Destroyed;
-        if purpose == VaultPurpose::AuditChain
-            || self.keys.iter().filter(open).count() >= PURPOSE_VERSIONS_MAX
+        if purpose == VaultPurpose::SetHash
+            || self.keys.iter().filter(open).count() >= purpose.versions_max()
             || self.keys.len() >= HEADER_KEYS_MAX
         {
             return Err(KeysError::NotRenewable);

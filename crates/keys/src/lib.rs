@@ -38,7 +38,7 @@ pub use crate::ciphers::{CIPHERS, CipherUse};
 pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::error::{KeyFileFault, KeysError, PassphraseFault, ShareFault};
-pub use crate::file_digest::FileDigest;
+pub use crate::file_digest::{FileDigest, sha256};
 pub use crate::hand_over::HandOver;
 pub use crate::header::{Header, HeaderSlot};
 pub use crate::line_seal::{LineOpener, LineSealer};
@@ -55,6 +55,7 @@ pub use crate::slot::{
     Slot, SlotKey,
 };
 pub use crate::vault_keys::{
-    BackupKey, BinsKey, ChainKey, DigestKey, HEAD_SEALED_BYTES, MEMBER_HASH_BYTES, RowTagKey, VaultKeys,
+    BackupKey, BinsKey, ChainKeys, DigestKey, HEAD_SEALED_BYTES, MEMBER_HASH_BYTES, RowTagKey, SetHashKey,
+    VaultKeys,
 };
 pub use crate::webhook_secret::WebhookSecret;

@@ -12,6 +12,9 @@ pub const HEADER_KEYS_MAX: usize = 256;
 /// Versions of one purpose that are not destroyed, at most.
 pub const PURPOSE_VERSIONS_MAX: usize = 4;
 
+/// The same of the key that chains commits: each stays for as long as a record is kept that it chained.
+pub const CHAIN_VERSIONS_MAX: usize = 32;
+
 /// Slots in a header at most.
 pub const HEADER_SLOTS_MAX: usize = 16;
 

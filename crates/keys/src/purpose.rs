@@ -1,5 +1,7 @@
 use panvault_model::Timestamp;
 
+use crate::limits::{CHAIN_VERSIONS_MAX, PURPOSE_VERSIONS_MAX};
+
 /// What a key of the vault is for. Each is random, has versions, and is wrapped by the root key in the header. The numbers are those of
 /// stored headers and are append-only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +24,8 @@ pub enum VaultPurpose {
     Wrapping,
     /// Signs checkpoints of the audit trail, for whoever holds an export against its public half.
     TrailCheckpoint,
+    /// Hashes sets of rows and seals what is counted of them, and makes the marks by which transactions are found by their reference.
+    SetHash,
 }
 
 /// What may be done with a key. The numbers are those of stored records.
@@ -52,7 +56,7 @@ pub struct VaultKeyDescription {
 
 impl VaultPurpose {
     /// Every purpose, by number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::DocumentTag,
         Self::DocumentHead,
         Self::ApiKeyHash,
@@ -62,6 +66,7 @@ impl VaultPurpose {
         Self::CvvCache,
         Self::Wrapping,
         Self::TrailCheckpoint,
+        Self::SetHash,
     ];
 
     /// Its name.
@@ -76,6 +81,7 @@ impl VaultPurpose {
             Self::CvvCache => "cvv_cache",
             Self::Wrapping => "wrapping",
             Self::TrailCheckpoint => "trail_checkpoint",
+            Self::SetHash => "set_hash",
         }
     }
 
@@ -91,6 +97,23 @@ impl VaultPurpose {
             Self::CvvCache => 7,
             Self::Wrapping => 8,
             Self::TrailCheckpoint => 9,
+            Self::SetHash => 10,
+        }
+    }
+
+    /// How many of its keys may be there at a time that are not destroyed. One that chains stays for as long as what it chained is kept.
+    pub(crate) const fn versions_max(self) -> usize {
+        match self {
+            Self::AuditChain => CHAIN_VERSIONS_MAX,
+            Self::DocumentTag
+            | Self::DocumentHead
+            | Self::ApiKeyHash
+            | Self::Idempotency
+            | Self::RowTag
+            | Self::CvvCache
+            | Self::Wrapping
+            | Self::TrailCheckpoint
+            | Self::SetHash => PURPOSE_VERSIONS_MAX,
         }
     }
 

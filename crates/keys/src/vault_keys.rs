@@ -22,10 +22,12 @@ use crate::xaes::Xaes;
 
 mod chain;
 mod head;
+mod set_hash;
 mod versions;
 
-pub use chain::{ChainKey, MEMBER_HASH_BYTES};
+pub use chain::ChainKeys;
 pub use head::HEAD_SEALED_BYTES;
+pub use set_hash::{MEMBER_HASH_BYTES, SetHashKey};
 pub(crate) use versions::Versions;
 
 /// The keys of one vault that belong to no organisation, as its header has them. The root key is not needed once they are open.
@@ -41,10 +43,11 @@ pub struct VaultKeys {
     api_key: Versions<hmac::Key>,
     idempotency: Versions<hmac::Key>,
     row_tag: RowTagKey,
-    chain: Versions<ChainKey>,
+    chain: ChainKeys,
     cvv_cache: Versions<hmac::Key>,
     wrapping: Arc<Versions<Xaes>>,
     checkpoint: Versions<CheckpointKey>,
+    set_hash: Versions<SetHashKey>,
 }
 
 /// The key under which a vault's tables of issuers are tagged. It may outlive the others, and is cheap to clone.
@@ -85,9 +88,8 @@ impl VaultKeys {
         operator: OperatorKey,
         keys: impl Fn(VaultPurpose) -> Result<Vec<Unwrapped>, KeysError>,
     ) -> Result<Self, KeysError> {
-        let mac = |purpose| {
-            Versions::open(keys(purpose)?, |key| Ok(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice())))
-        };
+        let keys = |purpose| Ok::<_, KeysError>((keys(purpose)?, VaultPurpose::versions_max(purpose)));
+        let mac = |purpose| open(keys(purpose)?, |key| Ok(hmac::Key::new(hmac::HMAC_SHA256, key.as_slice())));
         Ok(Self {
             vault,
             header_version: AtomicU32::new(header_version),
@@ -95,14 +97,15 @@ impl VaultKeys {
             operator: RwLock::new(Some(Arc::new(operator))),
             descriptions: RwLock::default(),
             document: Arc::new(mac(VaultPurpose::DocumentTag)?),
-            head: Versions::open(keys(VaultPurpose::DocumentHead)?, HeadKey::derive)?,
+            head: open(keys(VaultPurpose::DocumentHead)?, HeadKey::derive)?,
             api_key: mac(VaultPurpose::ApiKeyHash)?,
             idempotency: mac(VaultPurpose::Idempotency)?,
             row_tag: RowTagKey { vault, keys: Arc::new(mac(VaultPurpose::RowTag)?) },
-            chain: Versions::open(keys(VaultPurpose::AuditChain)?, ChainKey::derive)?,
+            chain: ChainKeys { keys: Arc::new(mac(VaultPurpose::AuditChain)?) },
             cvv_cache: mac(VaultPurpose::CvvCache)?,
-            wrapping: Arc::new(Versions::open(keys(VaultPurpose::Wrapping)?, Xaes::new)?),
-            checkpoint: Versions::open(keys(VaultPurpose::TrailCheckpoint)?, CheckpointKey::new)?,
+            wrapping: Arc::new(open(keys(VaultPurpose::Wrapping)?, Xaes::new)?),
+            checkpoint: open(keys(VaultPurpose::TrailCheckpoint)?, CheckpointKey::new)?,
+            set_hash: open(keys(VaultPurpose::SetHash)?, SetHashKey::derive)?,
         })
     }
 
@@ -192,10 +195,11 @@ impl VaultKeys {
             VaultPurpose::ApiKeyHash => self.api_key.knows(version),
             VaultPurpose::Idempotency => self.idempotency.knows(version),
             VaultPurpose::RowTag => self.row_tag.keys.knows(version),
-            VaultPurpose::AuditChain => self.chain.knows(version),
+            VaultPurpose::AuditChain => self.chain.keys.knows(version),
             VaultPurpose::CvvCache => self.cvv_cache.knows(version),
             VaultPurpose::Wrapping => self.wrapping.knows(version),
             VaultPurpose::TrailCheckpoint => self.checkpoint.knows(version),
+            VaultPurpose::SetHash => self.set_hash.knows(version),
         }
     }
 
@@ -207,10 +211,11 @@ impl VaultKeys {
             VaultPurpose::ApiKeyHash => self.api_key.add(version, mac()),
             VaultPurpose::Idempotency => self.idempotency.add(version, mac()),
             VaultPurpose::RowTag => self.row_tag.keys.add(version, mac()),
-            VaultPurpose::AuditChain => self.chain.add(version, ChainKey::derive(key)?),
+            VaultPurpose::AuditChain => self.chain.keys.add(version, mac()),
             VaultPurpose::CvvCache => self.cvv_cache.add(version, mac()),
             VaultPurpose::Wrapping => self.wrapping.add(version, Xaes::new(key)?),
             VaultPurpose::TrailCheckpoint => self.checkpoint.add(version, CheckpointKey::new(key)?),
+            VaultPurpose::SetHash => self.set_hash.add(version, SetHashKey::derive(key)?),
         }
         Ok(())
     }
@@ -222,10 +227,11 @@ impl VaultKeys {
             VaultPurpose::ApiKeyHash => self.api_key.state(version, state),
             VaultPurpose::Idempotency => self.idempotency.state(version, state),
             VaultPurpose::RowTag => self.row_tag.keys.state(version, state),
-            VaultPurpose::AuditChain => self.chain.state(version, state),
+            VaultPurpose::AuditChain => self.chain.keys.state(version, state),
             VaultPurpose::CvvCache => self.cvv_cache.state(version, state),
             VaultPurpose::Wrapping => self.wrapping.state(version, state),
             VaultPurpose::TrailCheckpoint => self.checkpoint.state(version, state),
+            VaultPurpose::SetHash => self.set_hash.state(version, state),
         }
     }
 
@@ -235,9 +241,14 @@ impl VaultKeys {
         (version, key.hand())
     }
 
-    /// The key that chains commits.
-    pub fn chain(&self) -> ChainKey {
-        self.chain.active().1.share()
+    /// The keys that chain commits.
+    pub const fn chain(&self) -> &ChainKeys {
+        &self.chain
+    }
+
+    /// The key that hashes sets of rows.
+    pub fn set_hash(&self) -> SetHashKey {
+        self.set_hash.active().1.share()
     }
 
     /// The key that signs checkpoints of the audit trail, and its version.
@@ -387,6 +398,13 @@ impl VaultKeys {
     pub(crate) fn wrapping_of(&self, version: u16) -> Option<Arc<Xaes>> {
         self.wrapping.of(version)
     }
+}
+
+fn open<K>(
+    (keys, versions_max): (Vec<Unwrapped>, usize),
+    make: impl Fn(&[u8; 32]) -> Result<K, KeysError>,
+) -> Result<Versions<K>, KeysError> {
+    Versions::open(keys, versions_max, make)
 }
 
 fn api_key_hash(hashing: &hmac::Key, key: &ApiKey) -> [u8; 32] {

@@ -96,10 +96,10 @@ fn vector<'a>(name: &str, text: &'a str) -> &'a str {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap()
 }
 
-const OPENED: &str = include_str!("../testdata/v7/opens.txt");
-const ORGANISATION_KEYS: &str = include_str!("../testdata/v7/organisation-keys.txt");
+const OPENED: &str = include_str!("../testdata/v8/opens.txt");
+const ORGANISATION_KEYS: &str = include_str!("../testdata/v8/organisation-keys.txt");
 const CUSTOMER: &str = include_str!("../testdata/v4/customer.txt");
-const REFUSED: &str = include_str!("../testdata/v7/header-refused.txt");
+const REFUSED: &str = include_str!("../testdata/v8/header-refused.txt");
 
 /// Everything is made again with the same randomness, to the byte.
 #[test]
@@ -139,7 +139,8 @@ fn the_vectors_are_made_again() {
         format!("document_tag {}", tag(keys.document_tag(2, b"row"))),
         format!("api_key_hash {hash_key}:{}", hex::encode(hash)),
         format!("idempotency_digest {}", hex::encode(digest)),
-        format!("chain_tag {}", hex::encode(keys.chain().tag(&[b"a", b"b"]))),
+        format!("chain_tag {}", hex::encode(keys.chain().tag(1, &[b"a", b"b"]).unwrap())),
+        format!("set_mark {}", hex::encode(keys.set_hash().mark(&[b"a", b"b"]))),
         format!("head {}", hex::encode(head)),
         format!("head_hash {}", hex::encode(keys.head_hash(1, b"row").unwrap())),
         format!("bins_tag {}", tag(keys.bins().tag(b"table"))),
@@ -214,7 +215,7 @@ fn what_was_written_opens() {
         );
         assert_eq!(tag(keys.row_tag(1, b"row")), vector("row_tag", OPENED));
         assert_eq!(tag(keys.bins().tag(b"table")), vector("bins_tag", OPENED));
-        assert_eq!(hex::encode(keys.chain().tag(&[b"ab"])), vector("chain_tag", OPENED));
+        assert_eq!(hex::encode(keys.chain().tag(1, &[b"ab"]).unwrap()), vector("chain_tag", OPENED));
         let mut head = [0; HEAD_BYTES];
         assert_eq!(keys.head_open(5, &bytes("head"), &mut head).unwrap(), 1);
         assert_eq!(head, [6; HEAD_BYTES]);
@@ -250,7 +251,7 @@ fn forged(header: &[u8], at: usize) -> Vec<u8> {
 }
 
 /// Where the first slot of that header begins: behind nine keys and two counts.
-const SLOT: usize = 49 + 9 * 82 + 3;
+const SLOT: usize = 49 + 10 * 82 + 3;
 
 /// Where the kind of its protection stands: behind its number, time, label, public key, sealed root key and sender key.
 const PROTECTION: usize = SLOT + 2 + 6 + 1 + 8 + 32 + 32 + 32 + 16 + 72;
@@ -284,6 +285,7 @@ fn refused() -> String {
         ("format", forged_to(&header, 9, 1)),
         ("format", forged_to(&header, 9, 2)),
         ("format", forged_to(&header, 9, 3)),
+        ("format", forged_to(&header, 9, 4)),
         ("damaged", forged(&header, SLOT + 9)),
         ("damaged", forged(&header, SLOT + 20)),
         ("damaged", forged(&header, SLOT + 90)),

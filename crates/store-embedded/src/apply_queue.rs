@@ -240,6 +240,7 @@ mod tests {
             effects_bytes: 0,
             effects_digest: [0; 32],
             previous: [0; 32],
+            key: 1,
             tag: [0; 32],
         }
     }

@@ -122,6 +122,7 @@ impl Committer {
                         effects_digest: finished.effects_digest,
                         previous,
                         tag: finished.tag,
+                        key: finished.key,
                     };
                     let mut overlay = self.overlay.write().unwrap_or_else(PoisonError::into_inner);
                     // As one step for whoever reads: the cache is asked first, then this.

@@ -95,7 +95,7 @@ impl ViewCopy {
         let meta = view::meta(&self.to, self.vault);
         let meta = meta.map_err(|fault| Unmade::Fault(CopyFault::Unusable(fault)))?;
         let segment = view::last_segment(&self.to).map_err(fault)?;
-        let tag = meta.tag.unwrap_or(self.first_tag);
+        let tag = meta.link.map_or(self.first_tag, |(tag, _)| tag);
         Ok(Copied { end: LogPlace { sequence: meta.applied, tag }, segment })
     }
 

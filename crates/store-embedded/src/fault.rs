@@ -61,6 +61,16 @@ pub enum OpenFault {
         /// Its format.
         format: u32,
     },
+    /// It names a key that the header of the keys does not have.
+    #[error(
+        "{what} is chained with key {key}, which the keys of this vault do not have: their header is one of before, or somebody changed this"
+    )]
+    LaterKey {
+        /// Which file.
+        what: String,
+        /// The version of the key.
+        key: u16,
+    },
     /// The log has bytes that were not written so.
     #[error(
         "the log is damaged: segment {segment}, byte {offset}: {what}; restore the data directory from a backup"

@@ -34,6 +34,9 @@ pub enum FramesFault {
         /// The place.
         sequence: u64,
     },
+    /// They are under a key of the chain that was destroyed.
+    #[error("what came behind that place is under a key of the chain that was destroyed")]
+    KeyGone,
     /// The log went another way.
     #[error("step {sequence} is another one in this log")]
     Another {
@@ -126,9 +129,9 @@ pub fn frames_apply(
     let meta = view::meta(&connection, vault)?;
     let tallies = Tallies::load(&connection, Arc::clone(chain), meta.applied)?;
     let mut fingerprints = Fingerprints::open(&connection, settings.merging)?;
-    let tag = meta.tag.unwrap_or_else(|| chain.digest(vault.as_bytes()));
+    let (tag, key) = meta.link_or_first(vault, chain.as_ref());
     let place = LogPlace { sequence: meta.applied, tag };
-    let mut reading = Reading::of(frames, place).map_err(FramesFault::Copy)?;
+    let mut reading = Reading::of(frames, (place, key)).map_err(FramesFault::Copy)?;
     loop {
         let (mut waiting, mut bytes): (Vec<ApplyFrame>, u64) = (Vec::new(), 0);
         while bytes < APPLY_BYTES_MAX {
@@ -162,12 +165,14 @@ struct Reading {
     bytes: u64,
     /// Where the last one ended.
     place: LogPlace,
+    /// Version of the key of its tag.
+    key: u16,
 }
 
 impl Reading {
-    fn of(file: File, place: LogPlace) -> io::Result<Self> {
+    fn of(file: File, (place, key): (LogPlace, u16)) -> io::Result<Self> {
         let bytes = file.metadata()?.len();
-        Ok(Self { file: BufReader::new(file), bytes, place })
+        Ok(Self { file: BufReader::new(file), bytes, place, key })
     }
 
     /// The next one; `None` at the end.
@@ -185,13 +190,13 @@ impl Reading {
         let mut bytes = header.to_vec();
         let body = said.saturating_sub(header.len() as u64);
         (&mut self.file).take(body).read_to_end(&mut bytes).map_err(FramesFault::Copy)?;
-        let frame = Verified::read(&bytes, chain).filter(|frame| frame.follows(&self.place));
+        let frame = Verified::read(&bytes, chain).filter(|frame| frame.follows(&self.place, self.key));
         let frame = frame.filter(|frame| frame.bytes() as u64 == said).ok_or_else(unverified)?;
-        let (segment, end) = (frame.segment, frame.end());
+        let (segment, end, key) = (frame.segment, frame.end(), frame.key);
         let unreadable = |source| OpenFault::Unreadable { segment, offset: 0, source };
         let frame = frame.decode().map_err(unreadable)?;
         self.bytes = self.bytes.saturating_sub(said);
-        self.place = end;
+        (self.place, self.key) = (end, key);
         Ok(Some(frame.into()))
     }
 }

@@ -18,7 +18,19 @@ impl Chain for Open {
         digest
     }
 
-    fn tag(&self, _parts: &[&[u8]]) -> [u8; 32] {
+    fn version(&self, least: u16) -> u16 {
+        least.max(1)
+    }
+
+    fn tag(&self, _version: u16, _parts: &[&[u8]]) -> Option<[u8; 32]> {
+        Some([0x7a; 32])
+    }
+
+    fn is_later(&self, _version: u16) -> bool {
+        false
+    }
+
+    fn mark(&self, _parts: &[&[u8]]) -> [u8; 32] {
         [0x7a; 32]
     }
 
@@ -57,7 +69,7 @@ pub fn frame_of(steps: &[(AuditNote, Effects)]) -> Vec<u8> {
     for (note, effects) in steps {
         builder.push(note, effects, usize::MAX);
     }
-    builder.finish(1, 1, &[0; 32], &Open).0.to_vec()
+    builder.finish(1, 1, (&[0; 32], 0), &Open).map(|(bytes, _)| bytes.to_vec()).unwrap_or_default()
 }
 
 /// What stands in the log where a frame may. Says whether it was read.

@@ -29,8 +29,8 @@ pub struct Import {
     fingerprints: Fingerprints,
     /// Records of the trail so far.
     records: u64,
-    /// Tag of the last frame of them.
-    tag: [u8; 32],
+    /// Tag of the last frame of them, and the version of its key.
+    link: ([u8; 32], u16),
 }
 
 impl Import {
@@ -53,8 +53,8 @@ impl Import {
         let meta = view::meta(&view, vault)?;
         let tallies = Tallies::load(&view, Arc::clone(&chain), meta.applied)?;
         let fingerprints = Fingerprints::open(&view, settings.merging)?;
-        let tag = meta.tag.unwrap_or_else(|| chain.digest(vault.as_bytes()));
-        Ok(Self { held, vault, chain, settings, view, tallies, fingerprints, records: meta.applied, tag })
+        let link = meta.link_or_first(vault, chain.as_ref());
+        Ok(Self { held, vault, chain, settings, view, tallies, fingerprints, records: meta.applied, link })
     }
 
     /// The last key of a table so far.
@@ -83,8 +83,11 @@ impl Import {
                 return Err(OpenFault::ViewDamaged { what: "a record of the trail cannot be written" });
             }
         }
-        let (segment, first_sequence, previous) = (1, self.records + 1, self.tag);
-        let (_, finished) = builder.finish(segment, first_sequence, &previous, self.chain.as_ref());
+        let (segment, first_sequence, (previous, least)) = (1, self.records + 1, self.link);
+        let finished = builder.finish(segment, first_sequence, (&previous, least), self.chain.as_ref());
+        let Some((_, finished)) = finished else {
+            return Err(OpenFault::ViewDamaged { what: "there is no key to chain its records with" });
+        };
         let frame = ApplyFrame {
             segment,
             first_sequence,
@@ -94,9 +97,10 @@ impl Import {
             effects_digest: finished.effects_digest,
             previous,
             tag: finished.tag,
+            key: finished.key,
         };
         view::apply(&self.view, &self.tallies, core::slice::from_ref(&frame))?;
-        (self.records, self.tag) = (frame.last_sequence(), frame.tag);
+        (self.records, self.link) = (frame.last_sequence(), (frame.tag, frame.key));
         self.written()
     }
 
@@ -109,7 +113,8 @@ impl Import {
             number: 1,
             first_sequence: self.records + 1,
             bytes: self.settings.segment_bytes,
-            previous: self.tag,
+            previous: self.link.0,
+            key: self.chain.version(self.link.1),
         };
         make_log_within(&self.held, &first, self.chain.as_ref())
     }

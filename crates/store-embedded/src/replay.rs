@@ -28,13 +28,13 @@ pub(crate) fn replay(
     // The log is read whole before anything is changed: a refusal must leave all as it was.
     let (applied, tallies) = match view_meta(directory, vault, chain, settings.cache_kib)? {
         Some(found) => found,
-        None => (view::Meta { applied: 0, tag: None }, Tallies::empty(Arc::clone(chain))),
+        None => (view::Meta { applied: 0, link: None }, Tallies::empty(Arc::clone(chain))),
     };
     let mut frames: Vec<ApplyFrame> = Vec::new();
     let mut foreign = None;
     let mut deleted_in = None;
     let found = recover(files, log, vault, chain.as_ref(), &mut |frame| {
-        if frame.last_sequence() == applied.applied && Some(frame.tag) != applied.tag {
+        if frame.last_sequence() == applied.applied && Some((frame.tag, frame.key)) != applied.link {
             foreign = Some(frame.last_sequence());
         }
         if frame.effects.iter().flatten().any(is_delete) {

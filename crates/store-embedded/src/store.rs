@@ -445,6 +445,22 @@ impl Store for EmbeddedStore {
         })
     }
 
+    fn chain_key(&self, writer: NodeId, _first: u64, _is_over: bool) -> Pending<'_, Option<u16>> {
+        Box::pin(async move {
+            if writer != self.shared.writer_id {
+                return Ok(None);
+            }
+            // What is there of the trail, also of what is kept no longer, is held against its tags; and so is the log at each start.
+            let in_view = self.caught_up(|view| view::first_key(view).map_err(view::unreadable)).await?;
+            let in_log = self.log_key().await?;
+            // The first segment goes when the log has gone on in the next, which an idle one does not do by itself.
+            if in_view.is_some_and(|in_view| in_view > in_log) {
+                self.shared.queue.roll();
+            }
+            Ok(Some(in_view.map_or(in_log, |in_view| in_view.min(in_log))))
+        })
+    }
+
     fn totals(&self) -> Pending<'_, Totals> {
         Box::pin(async move {
             // Who asks may be looking for why the view does not catch up: then it is said how far it has come.

@@ -47,7 +47,7 @@ pub(crate) use schema::SchemaWatch;
 pub(crate) use tally::{Counted, Each, Step, Tallies, Tally, hash, toggle};
 
 /// Format of the tables.
-const FORMAT: u32 = 11;
+const FORMAT: u32 = 12;
 
 /// Name of the view's file.
 const VIEW: &str = "view.sqlite";
@@ -219,8 +219,15 @@ fn judged(directory: &Directory, name: &str, access: Access) -> Result<(u64, u64
 pub(crate) struct Meta {
     /// Last step that it holds.
     pub(crate) applied: u64,
-    /// Tag of the frame of that step.
-    pub(crate) tag: Option<[u8; 32]>,
+    /// Tag of the frame of that step, and the version of its key.
+    pub(crate) link: Option<([u8; 32], u16)>,
+}
+
+impl Meta {
+    /// Where a log goes on behind it: behind its last frame, or before the first.
+    pub(crate) fn link_or_first(&self, vault: VaultId, chain: &dyn Chain) -> ([u8; 32], u16) {
+        self.link.unwrap_or_else(|| (chain.digest(vault.as_bytes()), 0))
+    }
 }
 
 /// Reads it, and refuses a view of another vault or another version.
@@ -259,9 +266,15 @@ fn meta_beside(connection: &Connection, vault: VaultId, journal: Journal) -> Res
     if !fingerprints::are_runs_sound(connection)? {
         return Err(OpenFault::ViewDamaged { what: "its runs of fingerprints are none that are ever made" });
     }
-    let last = "SELECT tag FROM chain ORDER BY first_sequence DESC LIMIT 1";
-    let tag = connection.query_row(last, [], |row| row.get(0)).optional()?;
-    Ok(Meta { applied, tag })
+    let last = "SELECT tag, key FROM chain ORDER BY first_sequence DESC LIMIT 1";
+    let link = connection.query_row(last, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(Meta { applied, link })
+}
+
+/// Version of the key that the first frame of a view is chained with; `None` of a view without one.
+pub(crate) fn first_key(connection: &Connection) -> Result<Option<u16>, rusqlite::Error> {
+    let first = "SELECT key FROM chain ORDER BY first_sequence LIMIT 1";
+    connection.prepare_cached(first)?.query_row([], |row| row.get(0)).optional()
 }
 
 /// The segment that had the last step of a view; 0 for none.

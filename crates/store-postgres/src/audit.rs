@@ -13,6 +13,9 @@ use crate::row::guarded;
 const UNREADABLE: StoreFault = StoreFault::Read("a row of the audit trail is not as it was written");
 const UNCHAINED: StoreFault =
     StoreFault::Read("the audit trail was changed from outside: a step is not what its tag says");
+const LATER: StoreFault = StoreFault::Read(
+    "a step of the audit trail is under a key that this node does not have: it was away while keys were handed over, and is to be started again",
+);
 const GAP: StoreFault = StoreFault::Read("the audit trail was changed from outside: steps are missing");
 
 /// Steps that are read at once.
@@ -21,8 +24,11 @@ const STEPS: i64 = 256;
 /// Steps that are deleted at once.
 const FORGOTTEN_AT_ONCE: i64 = 4_096;
 
+/// The version of a key (2), and a tag that it made (32).
+pub(crate) type Link = [u8; 34];
+
 /// Before the first step of a chain.
-pub(crate) const FIRST_TAG: [u8; 32] = [0; 32];
+pub(crate) const FIRST_TAG: Link = [0; 34];
 
 /// One step of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +40,14 @@ pub(crate) struct Step {
     /// The notes, one behind the other.
     pub(crate) notes: Vec<u8>,
     /// Over the tag before, writer, place and notes.
-    pub(crate) tag: [u8; 32],
+    pub(crate) tag: Link,
 }
 
 impl Step {
     /// The step that comes behind a tag.
     pub(crate) fn new(
         chain: &dyn Chain,
-        previous: &[u8; 32],
+        previous: &Link,
         writer: NodeId,
         place: u64,
         notes: &[AuditNote],
@@ -78,8 +84,46 @@ impl Step {
     }
 }
 
-fn tag(chain: &dyn Chain, previous: &[u8; 32], writer: NodeId, place: u64, notes: &[u8]) -> [u8; 32] {
-    chain.tag(&[CHAIN, previous, writer.as_bytes(), &place.to_be_bytes(), notes])
+/// The tag of the next step, under the key of now.
+fn tag(chain: &dyn Chain, previous: &Link, writer: NodeId, place: u64, notes: &[u8]) -> Link {
+    let version = chain.version(version_of(previous));
+    link(version, tag_under(chain, version, previous, writer, place, notes))
+}
+
+/// Whether a step is the one behind this tag. A chain does not go back to an earlier key: who has that makes nothing behind what a later one made.
+fn verify(chain: &dyn Chain, previous: &Link, writer: NodeId, step: &Step) -> Result<(), StoreFault> {
+    let version = version_of(&step.tag);
+    let made = tag_under(chain, version, previous, writer, step.place, &step.notes);
+    match made {
+        None if chain.is_later(version) => Err(LATER),
+        Some(_) if version >= version_of(previous) && link(version, made) == step.tag => Ok(()),
+        Some(_) | None => Err(UNCHAINED),
+    }
+}
+
+fn tag_under(
+    chain: &dyn Chain,
+    version: u16,
+    previous: &Link,
+    writer: NodeId,
+    place: u64,
+    notes: &[u8],
+) -> Option<[u8; 32]> {
+    chain.tag(version, &[CHAIN, previous, writer.as_bytes(), &place.to_be_bytes(), notes])
+}
+
+/// A key that makes is always there; if it ever were not, this is a tag that nothing verifies.
+pub(crate) fn link(version: u16, tag: Option<[u8; 32]>) -> Link {
+    let mut link = FIRST_TAG;
+    let bytes = version.to_be_bytes().into_iter().chain(tag.unwrap_or_default());
+    link.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
+    link
+}
+
+/// Version of the key of a tag; 0 before the first.
+pub(crate) const fn version_of(link: &Link) -> u16 {
+    let [high, low, ..] = *link;
+    u16::from_be_bytes([high, low])
 }
 
 const CHAIN: &[u8] = b"panvault postgres audit";
@@ -153,8 +197,8 @@ pub struct ChainMark {
     pub writer: NodeId,
     /// The place of the record, counted from 1.
     pub place: u64,
-    /// The tag of the step.
-    pub tag: [u8; 32],
+    /// The version of its key and the tag of the step.
+    pub tag: [u8; 34],
 }
 
 /// How a chain stands to a mark that was made of it.
@@ -224,9 +268,7 @@ pub(crate) async fn read(
                 let is_end = is_last && at + 1 == rows.len();
                 return if is_end { Ok(records) } else { Err(GAP) };
             }
-            if tag(chain, &expected.1, writer, step.place, &step.notes) != step.tag {
-                return Err(UNCHAINED);
-            }
+            verify(chain, &expected.1, writer, &step)?;
             expected = (step.end(), step.tag);
             let of_the_step =
                 step.records(writer).map_err(|fault| StoreFault::Damaged { row: None, fault })?;
@@ -263,8 +305,50 @@ pub(crate) async fn forget(database: &Database, writer: NodeId, first: u64) -> R
     Ok(())
 }
 
+/// Version of the key of the step that has this record, or the first behind it; `None` where there is none. One that is the last of its chain, whose writer writes no more, is held against
+/// its tag and given one under the key of now.
+pub(crate) async fn key(
+    database: &Database,
+    chain: &dyn Chain,
+    writer: NodeId,
+    first: u64,
+    is_over: bool,
+) -> Result<Option<u16>, StoreFault> {
+    let (place, previous) = before(database, writer, first.max(1)).await?;
+    let sql = "SELECT place, count, notes, tag FROM audit WHERE writer = $1 AND place >= $2 AND count > 0 ORDER BY place LIMIT 2";
+    let place = i64::try_from(place).unwrap_or(i64::MAX);
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&writer.as_bytes().as_slice(), Type::BYTEA), (&place, Type::INT8)];
+    let rows = database.query(sql, &parameters).await?;
+    let steps = rows.iter().map(Step::of).collect::<Result<Vec<_>, _>>()?;
+    match steps.as_slice() {
+        [] => Ok(None),
+        [last] if is_over && version_of(&last.tag) < chain.version(0) => {
+            verify(chain, &previous, writer, last)?;
+            let next = tag(chain, &previous, writer, last.place, &last.notes);
+            let is_done = rechain(database, writer, last, &next).await?;
+            Ok(Some(version_of(if is_done { &next } else { &last.tag })))
+        }
+        [step, ..] => Ok(Some(version_of(&step.tag))),
+    }
+}
+
+/// Gives the last step of a chain another tag. `false` where it is not that any more.
+async fn rechain(database: &Database, writer: NodeId, step: &Step, next: &Link) -> Result<bool, StoreFault> {
+    let sql = format!(
+        "UPDATE audit SET tag = $4 WHERE writer = $1 AND place = $2 AND tag = $3 \
+         AND NOT EXISTS (SELECT 1 FROM audit AS later WHERE later.writer = $1 AND later.place > $2 AND later.count > 0) AND {} RETURNING 1",
+        guarded(LOCK_TIME)
+    );
+    let place = i64::try_from(step.place).unwrap_or(i64::MAX);
+    let (writer, tag, next) = (writer.as_bytes().as_slice(), step.tag.as_slice(), next.as_slice());
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] =
+        [(&writer, Type::BYTEA), (&place, Type::INT8), (&tag, Type::BYTEA), (&next, Type::BYTEA)];
+    Ok(!database.write(&sql, &parameters).await?.is_empty())
+}
+
 /// Where the step begins that has this place, and the tag before it.
-async fn before(database: &Database, writer: NodeId, first: u64) -> Result<(u64, [u8; 32]), StoreFault> {
+async fn before(database: &Database, writer: NodeId, first: u64) -> Result<(u64, Link), StoreFault> {
     let sql = "SELECT place, count, notes, tag FROM audit WHERE writer = $1 AND place <= $2 ORDER BY place DESC LIMIT 2";
     let place = i64::try_from(first).unwrap_or(i64::MAX);
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =

@@ -6,7 +6,7 @@ use panvault_model::NodeId;
 use panvault_store::{AuditNote, Chain, Row, RowKey, StoreFault, Table};
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::audit::Step;
+use crate::audit::{self, Step};
 use crate::commit::ChainEnd;
 use crate::connect::Database;
 use crate::limits::{IMPORT_DELETE_ROWS, TRAIL_STEP_NOTES};
@@ -118,7 +118,9 @@ impl Database {
         let (mut writers, mut places, mut tags) = (Vec::new(), Vec::new(), Vec::new());
         for (writer, end) in ends {
             let place = end.saturating_add(1);
-            tags.push(chain.tag(&[CLOSED, writer.as_bytes(), &place.to_be_bytes()]).to_vec());
+            let version = chain.version(0);
+            let tag = chain.tag(version, &[CLOSED, writer.as_bytes(), &place.to_be_bytes()]);
+            tags.push(audit::link(version, tag).to_vec());
             places.push(i64::try_from(place).unwrap_or(i64::MAX));
             writers.push(writer.as_bytes().to_vec());
         }

@@ -252,6 +252,10 @@ impl Store for PostgresStore {
         Box::pin(audit::forget(&self.database, writer, first))
     }
 
+    fn chain_key(&self, writer: NodeId, first: u64, is_over: bool) -> Pending<'_, Option<u16>> {
+        Box::pin(audit::key(&self.database, self.chain.as_ref(), writer, first, is_over))
+    }
+
     fn status(&self) -> StoreStatus {
         self.committer.status()
     }

@@ -218,8 +218,8 @@ pub(crate) fn reference(chain: &dyn Chain, organisation: OrganisationId, referen
     if reference.is_empty() {
         return None;
     }
-    let tag = chain.tag(&[REFERENCE, organisation.as_bytes(), reference.as_bytes()]);
-    let [first @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = tag;
+    let mark = chain.mark(&[REFERENCE, organisation.as_bytes(), reference.as_bytes()]);
+    let [first @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = mark;
     Some(i64::from_be_bytes(first))
 }
 

@@ -432,6 +432,10 @@ impl Store for MemoryStore {
         ready(())
     }
 
+    fn chain_key(&self, _writer: NodeId, _first: u64, _is_over: bool) -> Pending<'_, Option<u16>> {
+        ready(None)
+    }
+
     fn totals(&self) -> Pending<'_, Totals> {
         let mut totals = Totals::default();
         for row in self.tables().rows.values() {

@@ -116,8 +116,14 @@ pub struct Totals {
 pub trait Chain: Send + Sync {
     /// SHA-256.
     fn digest(&self, bytes: &[u8]) -> [u8; 32];
-    /// Keyed tag over the concatenation of the parts.
-    fn tag(&self, parts: &[&[u8]]) -> [u8; 32];
+    /// Version of the key that chains what is written now, behind what `least` chained, 0 for nothing: a chain goes from a key to a later one, and never back.
+    fn version(&self, least: u16) -> u16;
+    /// Tag under a version of the key that chains, over the concatenation of the parts; `None` where there is no such key, or no more.
+    fn tag(&self, version: u16, parts: &[&[u8]]) -> Option<[u8; 32]>;
+    /// Whether a version is later than all that this process has: somebody who has a later header wrote it.
+    fn is_later(&self, version: u16) -> bool;
+    /// Keyed mark over the concatenation of the parts, of what is found by it or held against it. Its key is another one, and stays.
+    fn mark(&self, parts: &[&[u8]]) -> [u8; 32];
     /// Keyed hash of a member of a set. The hash of a set is the exclusive or of its members'; both are secret.
     fn member_hash(&self, set: &[u8; 16], member: &[u8; 16]) -> [u8; 16];
     /// Whether a card bears the tag that the vault gave it, with all that its row says, the organisation too.
@@ -274,6 +280,11 @@ pub trait Store: Send + Sync {
     /// Keeps audit records of a writer no longer that are before place `first`, where there are later ones: what is read from `first` on is held against the chain as before. It may keep
     /// some of them, which is nobody's loss; what was begun and not done is done when it is asked again.
     fn audit_forget(&self, writer: NodeId, first: u64) -> Pending<'_, ()>;
+
+    /// Version of the key that whoever reads the chain of a writer from this record on needs first; `None` where nothing is there, or nothing is chained. Those of before are needed by nobody. Where
+    /// `is_over` says that its writer writes no more, what is left of it may be chained anew with the key of now, when it is one step that verifies; and where only what nobody reads
+    /// any more still needs an earlier key, the store sees to it that this goes.
+    fn chain_key(&self, writer: NodeId, first: u64, is_over: bool) -> Pending<'_, Option<u16>>;
 
     /// How many cards and transactions there are, by what was counted as they were written: no row is read for it, and damage of some says
     /// nothing against it. Where lists do not catch up within a second, it is as of the last step that they show.

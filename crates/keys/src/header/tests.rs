@@ -25,7 +25,8 @@ fn made(keys: &VaultKeys) -> Vec<Vec<u8>> {
     vec![
         keys.row_tag(1, b"row").bytes.to_vec(),
         keys.document_tag(1, b"row").bytes.to_vec(),
-        keys.chain().tag(&[b"row"]).to_vec(),
+        keys.chain().tag(1, &[b"row"]).unwrap().to_vec(),
+        keys.set_hash().mark(&[b"row"]).to_vec(),
         keys.api_key_hash(&key).1.to_vec(),
         keys.digest_key().digest(&[b"row"]).to_vec(),
         keys.head_hash(1, b"row").unwrap().to_vec(),
@@ -37,7 +38,7 @@ fn every_cut_and_every_flipped_bit_is_damage() {
     let bytes = header().encode();
     let slot_bytes = HeaderSlot::BYTES_MAX - crate::limits::SLOT_LABEL_BYTES_MAX + "key file".len()
         - crate::slot::PeerLock::BYTES_MAX;
-    assert_eq!(bytes.len(), 49 + 9 * HeaderKey::BYTES + 3 + slot_bytes + 32 + 4);
+    assert_eq!(bytes.len(), 49 + 10 * HeaderKey::BYTES + 3 + slot_bytes + 32 + 4);
     for cut in 0..bytes.len() {
         assert!(matches!(Header::parse(&bytes[..cut]), Err(KeysError::HeaderDamaged)), "cut at {cut}");
     }
@@ -105,8 +106,8 @@ fn a_renewed_key_makes_and_the_one_before_still_checks() {
     // A tag of one key does not pass as that of another.
     let mixed = panvault_model::Tag { key: 2, ..tag };
     assert!(!after.row_tag_matches(1, b"row", &mixed));
-    let chain = header.renew(&root(7), VaultPurpose::AuditChain, AT, &SystemEntropy::new());
-    assert!(matches!(chain, Err(KeysError::NotRenewable)));
+    let sets = header.renew(&root(7), VaultPurpose::SetHash, AT, &SystemEntropy::new());
+    assert!(matches!(sets, Err(KeysError::NotRenewable)));
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn a_header_has_so_many_keys() {
         let key = HeaderKey::make(
             &wrapping,
             &context,
-            (VaultPurpose::TrailCheckpoint, version, KeyState::Active),
+            (VaultPurpose::SetHash, version, KeyState::Active),
             AT,
             &entropy,
         );
@@ -355,4 +356,52 @@ fn a_header_of_somebody_without_the_root_key_is_opened_by_no_slot() {
         assert!(matches!(opened.err(), Some(KeysError::HeaderDamaged)));
     }
     assert!(header().root(&slot_key(1)).is_ok());
+}
+
+/// A chain goes on under the key of now, and under a later one where somebody else has begun to; and never back.
+#[test]
+fn a_chain_goes_to_a_later_key_and_not_back() {
+    let header = header().key_make(&root(7), VaultPurpose::AuditChain, AT, &SystemEntropy::new()).unwrap();
+    let keys = opened(&header, &root(7));
+    let chain = keys.chain().share();
+    assert_eq!([0, 1, 2, 3].map(|least| chain.version(least)), [1, 1, 2, 1]);
+    assert_ne!(chain.tag(1, &[b"a"]), chain.tag(2, &[b"a"]));
+    assert!(chain.tag(3, &[b"a"]).is_none() && chain.is_later(3) && !chain.is_later(2));
+    let handed = |header: &Header| header.hand_over(&root(7), &SystemEntropy::new()).unwrap();
+    let state = |header: &Header, version, state| {
+        let states = header.keys.iter().map(|key| {
+            let described = key.described();
+            let is_it = (described.purpose, described.version) == (VaultPurpose::AuditChain, version);
+            VaultKeyDescription { state: if is_it { state } else { described.state }, ..described }
+        });
+        states.collect::<Vec<_>>()
+    };
+    let mut states = state(&header, 1, KeyState::OpenOnly);
+    for described in &mut states {
+        if (described.purpose, described.version) == (VaultPurpose::AuditChain, 2) {
+            described.state = KeyState::Active;
+        }
+    }
+    let settled = header.settle(&root(7), &states, &SystemEntropy::new()).unwrap();
+    keys.take(&handed(&settled)).unwrap();
+    assert_eq!([0, 1, 2].map(|least| chain.version(least)), [2, 2, 2], "whoever holds it knows at once");
+    assert!(chain.tag(1, &[b"a"]).is_some());
+    let ended =
+        settled.settle(&root(7), &state(&settled, 1, KeyState::Destroyed), &SystemEntropy::new()).unwrap();
+    keys.take(&handed(&ended)).unwrap();
+    assert!(chain.tag(1, &[b"a"]).is_none() && !chain.is_later(1));
+    assert!(opened(&ended, &root(7)).chain().tag(1, &[b"a"]).is_none());
+}
+
+/// What a key chained is kept for as long as the trail: it has more versions than others.
+#[test]
+fn a_chain_has_many_versions() {
+    let mut header = header();
+    for _ in 2..=crate::limits::CHAIN_VERSIONS_MAX {
+        header = header.renew(&root(7), VaultPurpose::AuditChain, AT, &SystemEntropy::new()).unwrap();
+    }
+    let chain = opened(&header, &root(7)).chain().share();
+    assert!((1..=32).all(|version| chain.tag(version, &[b"a"]).is_some()));
+    let more = header.renew(&root(7), VaultPurpose::AuditChain, AT, &SystemEntropy::new());
+    assert!(matches!(more, Err(KeysError::NotRenewable)));
 }

@@ -91,10 +91,9 @@ fn parts_do_not_run_into_each_other() {
 }
 
 #[test]
-fn the_chain_uses_sha_256() {
-    let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-    assert_eq!(hex::encode(keys().chain().digest(b"")), empty);
-    assert_eq!(keys().chain().tag(&[b"a", b"b"]), keys().chain().tag(&[b"ab"]));
+fn what_chains_and_what_marks_is_over_the_concatenation_of_its_parts() {
+    assert_eq!(keys().chain().tag(1, &[b"a", b"b"]), keys().chain().tag(1, &[b"ab"]));
+    assert_eq!(keys().set_hash().mark(&[b"a", b"b"]), keys().set_hash().mark(&[b"ab"]));
 }
 
 #[test]

@@ -4,7 +4,6 @@ use arc_swap::ArcSwap;
 use zeroize::Zeroizing;
 
 use crate::error::KeysError;
-use crate::limits::PURPOSE_VERSIONS_MAX;
 use crate::purpose::KeyState;
 use crate::xaes::KEY_BYTES;
 
@@ -33,10 +32,10 @@ impl<K> Versions<K> {
     /// [`KeysError::HeaderDamaged`] unless exactly one is active and they are at most as many as may be.
     pub(super) fn open(
         keys: Vec<Unwrapped>,
+        versions_max: usize,
         make: impl Fn(&[u8; KEY_BYTES]) -> Result<K, KeysError>,
     ) -> Result<Self, KeysError> {
-        if keys.len() > PURPOSE_VERSIONS_MAX || keys.iter().any(|(_, state, _)| *state == KeyState::Destroyed)
-        {
+        if keys.len() > versions_max || keys.iter().any(|(_, state, _)| *state == KeyState::Destroyed) {
             return Err(KeysError::HeaderDamaged);
         }
         let opened = keys
@@ -147,7 +146,7 @@ mod tests {
 
     fn versions(keys: &[(u16, KeyState)]) -> Result<Versions<[u8; KEY_BYTES]>, KeysError> {
         let keys = keys.iter().map(|(version, state)| (*version, *state, Zeroizing::new([7; KEY_BYTES])));
-        Versions::open(keys.collect(), |key| Ok(*key))
+        Versions::open(keys.collect(), 4, |key| Ok(*key))
     }
 
     /// The bug: what a process held of a destroyed key stayed in its memory until it ended. Its cause: a key that was taken up kept its place. Its cure: who uses one holds it,

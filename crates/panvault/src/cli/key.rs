@@ -72,6 +72,9 @@ pub(crate) enum RotatedPurpose {
     /// What seals CVVs that nodes share
     #[value(name = "cvv_cache")]
     CvvCache,
+    /// What chains the records of the audit trail
+    #[value(name = "audit_chain")]
+    AuditChain,
     /// What seals cards, customers and secrets of an organisation
     Data,
     /// What makes the fingerprints of an organisation's cards, and the digests by which its customers are found: the fingerprints become others
@@ -90,6 +93,7 @@ impl RotatedPurpose {
             Self::Idempotency => "idempotency",
             Self::ApiKeyHash => "api_key_hash",
             Self::CvvCache => "cvv_cache",
+            Self::AuditChain => "audit_chain",
             Self::Data => "data",
             Self::Fingerprint => "fingerprint",
         }

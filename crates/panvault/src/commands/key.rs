@@ -66,6 +66,9 @@ pub(crate) fn run(command: KeyCommand) -> anyhow::Result<()> {
                 (RotatedPurpose::CvvCache, None) => {
                     vault::rotate_purpose(&by, VaultPurpose::CvvCache, wait, json)
                 }
+                (RotatedPurpose::AuditChain, None) => {
+                    vault::rotate_purpose(&by, VaultPurpose::AuditChain, wait, json)
+                }
             }
         }
         KeyCommand::Destroy { organisation, shared } => destroy(&organisation, &shared),

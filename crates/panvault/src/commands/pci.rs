@@ -169,8 +169,8 @@ mod tests {
             let mut sections = json["sections"].as_array().unwrap().iter();
             sections.find(|section| section["name"] == name).unwrap()["rows"].as_array().unwrap()
         };
-        // Nine of the vault, two of its organisation.
-        assert_eq!(section("keys").len(), 11);
+        // Ten of the vault, two of its organisation.
+        assert_eq!(section("keys").len(), 12);
         assert_eq!((section("slots").len(), section("api_keys")[0]["name"].as_str()), (1, Some(NAME)));
         let value = |name: &str, what: &str| {
             section(name).iter().find(|row| row["what"] == what).unwrap()["value"].clone()

@@ -122,7 +122,12 @@ fn vault_states(dev: &Dev, purpose: &str) -> Vec<String> {
     keys.map(|key| key["state"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Rows and documents are given other tags and the head another key while requests come and the process is killed. In the end the keys of before are in no header, and what
+fn chain_is_active(dev: &Dev) {
+    let last = || vault_states(dev, "audit_chain").pop();
+    until("the chain has its last key", || last().is_some_and(|last| last == "active"));
+}
+
+/// Rows and documents are given other tags, and the head and the chain another key, while requests come and the process is killed. In the end the keys of before are in no header, and what
 /// `panvault doctor` reads bears tags of those that are: nothing is left that another made. A backup from before opens by the keys that are in it.
 #[test]
 fn keys_that_tag_are_replaced_under_load_and_kill() {
@@ -144,6 +149,10 @@ fn keys_that_tag_are_replaced_under_load_and_kill() {
         let made = rotate(purpose, &[]);
         assert!(made.status.success(), "{purpose}: {}", made.err);
     }
+    // The one before of the chain stays with the records that it chained.
+    let chained = rotate("audit_chain", &["--wait"]);
+    assert!(chained.status.success(), "{}", chained.err);
+    assert_eq!(vault_states(&dev, "audit_chain"), ["open_only", "active"]);
     for round in 2..4 {
         let retagged = || dev.get("/v1/status").json()["key_rows_retagged"].as_u64().unwrap_or_default();
         under_load(&dev, round, &cards, || {
@@ -155,8 +164,13 @@ fn keys_that_tag_are_replaced_under_load_and_kill() {
         dev.kill();
         assert_healthy(&data);
         dev = Dev::start(directory.path(), &[]);
+        chain_is_active(&dev);
+        let chained = rotate("audit_chain", &[]);
+        assert!(chained.status.success(), "{}", chained.err);
     }
     under_load(&dev, 5, &cards, || {
+        chain_is_active(&dev);
+        assert_eq!(vault_states(&dev, "audit_chain"), ["open_only", "open_only", "open_only", "active"]);
         for purpose in PURPOSES {
             let ended = rotate(purpose, &["--wait"]);
             assert!(ended.status.success(), "{purpose}: {}", ended.err);

@@ -37,7 +37,7 @@ impl Examination {
         let sql = "SELECT coalesce(min(first_sequence), 1) FROM chain";
         let first: i64 = self.view.query_row(sql, [], |row| row.get(0))?;
         let mut next = first.cast_unsigned().min(place + 1);
-        let mut previous_tag: Option<[u8; 32]> = None;
+        let mut before: Option<([u8; 32], u16)> = None;
         let mut frames = self.view.prepare("SELECT * FROM chain ORDER BY first_sequence")?;
         let mut frames = frames.query([])?;
         while let Some(row) = frames.next()? {
@@ -45,7 +45,8 @@ impl Examination {
             let (segment, effects_bytes): (i64, u32) = (row.get(1)?, row.get(2)?);
             let (digest, previous, tag): ([u8; 32], [u8; 32], [u8; 32]) =
                 (row.get(3)?, row.get(4)?, row.get(5)?);
-            let notes = row.get_ref(6)?.as_blob().map_err(rusqlite::Error::from)?;
+            let key: u16 = row.get(6)?;
+            let notes = row.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?;
             let notes = view::unpack_notes(notes).unwrap_or_else(|_| {
                 findings.push(format!("the notes from step {first} on cannot be read"));
                 Vec::new()
@@ -54,15 +55,20 @@ impl Examination {
             notes.iter().for_each(|note| note.encode(&mut encoded));
             let count = u32::try_from(notes.len()).unwrap_or(u32::MAX);
             let header = Frame::header(
+                key,
                 segment.cast_unsigned(),
                 first.cast_unsigned(),
                 count,
                 effects_bytes,
                 &previous,
             );
+            let last = first.cast_unsigned() + u64::from(count.max(1)) - 1;
+            let made = chain.tag(key, &[&header, &chain.digest(&encoded), &digest]);
+            // What is kept no longer, and has not gone yet, may be under a key that is.
+            let is_past = made.is_none() && last <= place && !chain.is_later(key);
             let sound = first.cast_unsigned() == next
-                && previous_tag.is_none_or(|tag| tag == previous)
-                && chain.tag(&[&header, &chain.digest(&encoded), &digest]) == tag
+                && before.is_none_or(|(tag, least)| tag == previous && key >= least)
+                && (is_past || made == Some(tag))
                 && logged.get(&first.cast_unsigned()).is_none_or(|logged| *logged == tag);
             if !sound {
                 findings.push(format!("the trail does not verify at step {first}"));
@@ -71,7 +77,7 @@ impl Examination {
             let kept = notes.iter().zip(places).filter(|(_, at)| *at > place);
             kept.for_each(|(note, _)| told.put(note));
             next = first.cast_unsigned() + u64::from(count);
-            previous_tag = Some(tag);
+            before = Some((tag, key));
         }
         if told.retired != place {
             findings.push(format!(

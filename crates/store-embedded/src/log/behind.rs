@@ -54,7 +54,7 @@ impl LogRead<'_> {
                     return Ok((place, number));
                 }
                 let next = Verified::read(rest, self.chain)
-                    .filter(|frame| frame.segment == number && frame.follows(&place));
+                    .filter(|frame| frame.segment == number && frame.follows(&place, 0));
                 let Some(frame) = next else { break };
                 let (end, is_new) = (frame.end(), place.sequence >= since.sequence);
                 let Some((frame, behind)) = rest.split_at_checked(frame.bytes()) else { break };
@@ -97,6 +97,7 @@ impl LogRead<'_> {
             };
             let header = match SegmentHeader::read(&block, self.vault, self.chain, &path) {
                 Ok(Block::Header(header)) if header.number == number => header,
+                Ok(Block::Ended) => return Err(FramesFault::KeyGone),
                 Ok(Block::Header(_) | Block::Other) => return Ok(None),
                 Err(fault) => return Err(FramesFault::Read(fault)),
             };
@@ -108,6 +109,14 @@ impl LogRead<'_> {
             };
         }
         Ok(None)
+    }
+
+    /// Version of the key that the first segment of the log begins with; `None` where the log is changing.
+    pub(crate) fn first_key(&self) -> Result<Option<u16>, FramesFault> {
+        let listed = self.files.list(self.log).map_err(|error| self.unread(error))?;
+        let first = listed.iter().filter_map(|path| segment_number(path)).min();
+        let found = first.map(|number| self.segment(number, BLOCK_BYTES as u64)).transpose()?;
+        Ok(found.flatten().map(|(header, _)| header.key))
     }
 
     /// Whether a segment is there, in the log or archived.

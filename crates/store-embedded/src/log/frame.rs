@@ -3,8 +3,8 @@
 //! | offset | bytes | what |
 //! | --- | --- | --- |
 //! | 0 | 4 | `PVFR` |
-//! | 4 | 2 | format, 2 |
-//! | 6 | 2 | 0 |
+//! | 4 | 2 | format, 3 |
+//! | 6 | 2 | version of the key of its tag, no earlier than that of the frame before it |
 //! | 8 | 4 | a: bytes of the audit notes |
 //! | 12 | 4 | e: bytes of the effects |
 //! | 16 | 4 | number of steps, at least 1 |
@@ -33,7 +33,7 @@ pub(crate) const TAG_BYTES: usize = 32;
 pub(crate) const ALIGN: usize = 8;
 
 pub(crate) const MAGIC: [u8; 4] = *b"PVFR";
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 
 /// One commit, read back.
 #[derive(Clone, Debug)]
@@ -54,6 +54,8 @@ pub(crate) struct Frame {
     pub(crate) previous: [u8; TAG_BYTES],
     /// Its own tag.
     pub(crate) tag: [u8; TAG_BYTES],
+    /// Version of the key of that.
+    pub(crate) key: u16,
     /// Bytes that it takes in the segment.
     pub(crate) bytes: usize,
 }
@@ -66,6 +68,7 @@ impl Frame {
 
     /// The header as it was written, from what the view keeps of a frame.
     pub(crate) fn header(
+        key: u16,
         segment: u64,
         first_sequence: u64,
         count: u32,
@@ -77,7 +80,7 @@ impl Frame {
         let parts = [
             MAGIC.as_slice(),
             &FORMAT.to_be_bytes(),
-            &[0; 2],
+            &key.to_be_bytes(),
             &audit_bytes.to_be_bytes(),
             &effects_bytes.to_be_bytes(),
             &count.to_be_bytes(),
@@ -98,6 +101,8 @@ pub(crate) struct Verified<'a> {
     pub(crate) segment: u64,
     pub(crate) first_sequence: u64,
     pub(crate) previous: [u8; TAG_BYTES],
+    /// Version of the key of its tag.
+    pub(crate) key: u16,
     format: u16,
     count: u32,
     audit: &'a [u8],
@@ -118,6 +123,16 @@ impl<'a> Verified<'a> {
         Some((sections + (HEADER_BYTES + TAG_BYTES) as u64).next_multiple_of(ALIGN as u64))
     }
 
+    /// Version of the key of a frame that begins so, as it says itself; `None` when none begins so.
+    pub(crate) fn key_said(bytes: &[u8]) -> Option<u16> {
+        let mut reader = Reader::new(bytes.get(..HEADER_BYTES)?);
+        if reader.fixed::<4>().ok()? != MAGIC {
+            return None;
+        }
+        reader.u16().ok()?;
+        reader.u16().ok()
+    }
+
     /// The frame at the front of `bytes`; `None` when there is none whose tag is right.
     pub(crate) fn read(bytes: &'a [u8], chain: &dyn Chain) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
@@ -125,8 +140,7 @@ impl<'a> Verified<'a> {
         if reader.fixed::<4>().ok()? != MAGIC {
             return None;
         }
-        let format = reader.u16().ok()?;
-        reader.u16().ok()?;
+        let (format, key) = (reader.u16().ok()?, reader.u16().ok()?);
         let audit_bytes = usize::try_from(reader.u32().ok()?).ok()?;
         let effects_bytes = usize::try_from(reader.u32().ok()?).ok()?;
         let count = reader.u32().ok()?;
@@ -138,11 +152,12 @@ impl<'a> Verified<'a> {
         let effects = body.take(effects_bytes).ok()?;
         let tag = body.fixed().ok()?;
         let effects_digest = chain.digest(effects);
-        let ours = chain.tag(&[header, &chain.digest(audit), &effects_digest]) == tag;
-        ours.then_some(Self {
+        let ours = chain.tag(key, &[header, &chain.digest(audit), &effects_digest])?;
+        (ours == tag).then_some(Self {
             segment,
             first_sequence,
             previous,
+            key,
             format,
             count,
             audit,
@@ -157,9 +172,10 @@ impl<'a> Verified<'a> {
         (HEADER_BYTES + self.audit.len() + self.effects.len() + TAG_BYTES).next_multiple_of(ALIGN)
     }
 
-    /// Whether it is the next behind a place.
-    pub(crate) fn follows(&self, place: &LogPlace) -> bool {
-        Some(self.first_sequence) == place.sequence.checked_add(1) && self.previous == place.tag
+    /// Whether it is the next behind a place, where a frame under this version of the key ends.
+    pub(crate) fn follows(&self, place: &LogPlace, least: u16) -> bool {
+        let is_next = Some(self.first_sequence) == place.sequence.checked_add(1);
+        is_next && self.previous == place.tag && self.key >= least
     }
 
     /// The place behind it.
@@ -182,6 +198,7 @@ impl<'a> Verified<'a> {
             effects_digest: self.effects_digest,
             previous: self.previous,
             tag: self.tag,
+            key: self.key,
             bytes: self.bytes(),
         })
     }
@@ -247,25 +264,26 @@ impl FrameBuilder {
         (HEADER_BYTES + self.notes.len() + self.effects.len() + TAG_BYTES).next_multiple_of(ALIGN)
     }
 
-    /// The frame's bytes, its tag and the digest of its effects.
+    /// The frame's bytes, its tag and the digest of its effects, behind a frame whose tag and key are these; `None` where there is no key to chain it with.
     pub(crate) fn finish(
         &mut self,
         segment: u64,
         first_sequence: u64,
-        previous: &[u8; TAG_BYTES],
+        (previous, least): (&[u8; TAG_BYTES], u16),
         chain: &dyn Chain,
-    ) -> (&[u8], Finished) {
+    ) -> Option<(&[u8], Finished)> {
+        let key = chain.version(least);
         let effects_bytes = u32::try_from(self.effects.len()).unwrap_or(u32::MAX);
-        let header = Frame::header(segment, first_sequence, self.count, effects_bytes, previous);
+        let header = Frame::header(key, segment, first_sequence, self.count, effects_bytes, previous);
         let effects_digest = chain.digest(&self.effects);
-        let tag = chain.tag(&[&header, &chain.digest(&self.notes), &effects_digest]);
+        let tag = chain.tag(key, &[&header, &chain.digest(&self.notes), &effects_digest])?;
         let len = self.len();
         self.frame.clear();
         for part in [header.as_slice(), &self.notes, &self.effects, &tag] {
             self.frame.extend_from_slice(part);
         }
         self.frame.resize(len, 0);
-        (&self.frame, Finished { segment, effects_bytes, effects_digest, tag })
+        Some((self.frame.as_slice(), Finished { segment, effects_bytes, effects_digest, tag, key }))
     }
 }
 
@@ -276,4 +294,5 @@ pub(crate) struct Finished {
     pub(crate) effects_bytes: u32,
     pub(crate) effects_digest: [u8; 32],
     pub(crate) tag: [u8; TAG_BYTES],
+    pub(crate) key: u16,
 }

@@ -19,6 +19,8 @@ pub(crate) struct Recovered {
     pub(crate) next_sequence: u64,
     /// Tag of the last frame.
     pub(crate) tag: [u8; TAG_BYTES],
+    /// Version of the key of that.
+    pub(crate) key: u16,
     /// Where the next frame goes in the last segment.
     pub(crate) offset: u64,
     /// Whether anything is there: a torn frame, which was dropped.
@@ -46,6 +48,9 @@ pub(crate) fn recover(
         let header = match SegmentHeader::read(&read(BLOCK_BYTES as u64)?, vault, chain, &path)? {
             Block::Header(header) if header.number == number => header,
             Block::Header(_) => return Err(damaged(number, 0, "the segment has the name of another")),
+            Block::Ended => {
+                return Err(damaged(number, 0, "the segment is under a key of the chain that was destroyed"));
+            }
             Block::Other => {
                 // A crash came when it was about to become a segment. It holds nothing, and the next one takes its name.
                 if number == last && log.is_some() {
@@ -79,10 +84,12 @@ pub(crate) fn recover(
                 segments: Vec::new(),
                 next_sequence: header.first_sequence,
                 tag: header.previous,
+                key: header.key,
                 offset: 0,
                 torn: false,
             },
         };
+        state.key = header.key;
         state.segments.push(header);
         read_frames(&bytes, number, chain, &mut state, each)?;
         log = Some(state);
@@ -105,7 +112,7 @@ fn after(log: Recovered, header: &SegmentHeader) -> Result<Recovered, OpenFault>
     if before.number + 1 != header.number {
         return Err(damaged(before.number + 1, 0, "the segment is missing, and a later one is there"));
     }
-    if header.first_sequence == log.next_sequence && header.previous == log.tag {
+    if header.first_sequence == log.next_sequence && header.previous == log.tag && header.key >= log.key {
         return Ok(log);
     }
     Err(if log.torn {
@@ -128,9 +135,19 @@ fn read_frames(
         let rest = bytes.get(at..).unwrap_or_default();
         let offset = at as u64;
         let next = Verified::read(rest, chain).filter(|frame| {
-            frame.segment == number && frame.first_sequence == log.next_sequence && frame.previous == log.tag
+            frame.segment == number
+                && frame.first_sequence == log.next_sequence
+                && frame.previous == log.tag
+                && frame.key >= log.key
         });
         let Some(next) = next else {
+            // The word that says so is written with that which says that a frame is there, or not at all.
+            if let Some(key) = Verified::key_said(rest).filter(|key| chain.is_later(*key)) {
+                return Err(OpenFault::LaterKey {
+                    what: format!("segment {number} of the log, at byte {offset}"),
+                    key,
+                });
+            }
             // Nothing is behind the end of most logs: that is seen at once, where a look for frames takes every start its time.
             log.torn = !is_erased(rest);
             if log.torn && later_frame(bytes, at, number, log.next_sequence, chain) {
@@ -143,7 +160,7 @@ fn read_frames(
         let frame = next.decode().map_err(unreadable)?;
         at += frame.bytes;
         log.next_sequence = frame.last_sequence() + 1;
-        log.tag = frame.tag;
+        (log.tag, log.key) = (frame.tag, frame.key);
         each(frame)?;
     }
 }

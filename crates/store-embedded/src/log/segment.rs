@@ -3,8 +3,8 @@
 //! | offset | bytes | what |
 //! | --- | --- | --- |
 //! | 0 | 8 | `PANVLOG` and a zero byte |
-//! | 8 | 2 | format, 1 |
-//! | 10 | 2 | 0 |
+//! | 8 | 2 | format, 2 |
+//! | 10 | 2 | version of the key of its tag |
 //! | 12 | 12 | id of the vault |
 //! | 24 | 8 | number of the segment, from 1 |
 //! | 32 | 8 | sequence of the first step in it |
@@ -27,7 +27,7 @@ use crate::log::frame::TAG_BYTES;
 pub(crate) const BLOCK_BYTES: usize = 4096;
 
 const MAGIC: [u8; 8] = *b"PANVLOG\0";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const TAGGED_BYTES: usize = 80;
 
 /// What a segment says of itself.
@@ -41,6 +41,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) first_sequence: u64,
     /// Bytes of the segment.
     pub(crate) bytes: u64,
+    /// Version of the key of its tag: no frame in it has one of before.
+    pub(crate) key: u16,
     /// Tag of the last frame before it.
     pub(crate) previous: [u8; TAG_BYTES],
 }
@@ -49,6 +51,8 @@ pub(crate) struct SegmentHeader {
 pub(crate) enum Block {
     /// A header that verifies.
     Header(SegmentHeader),
+    /// Says that it is under a key that was destroyed.
+    Ended,
     /// Nothing that verifies.
     Other,
 }
@@ -65,21 +69,21 @@ pub(crate) fn segment_number(path: &Path) -> Option<u64> {
 }
 
 impl SegmentHeader {
-    /// The first block.
-    pub(crate) fn encode(&self, chain: &dyn Chain) -> Vec<u8> {
+    /// The first block; `None` where its key is gone.
+    pub(crate) fn encode(&self, chain: &dyn Chain) -> Option<Vec<u8>> {
         let mut out = Vec::with_capacity(BLOCK_BYTES);
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&FORMAT.to_be_bytes());
-        out.extend_from_slice(&[0; 2]);
+        out.extend_from_slice(&self.key.to_be_bytes());
         out.extend_from_slice(self.vault.as_bytes());
         out.extend_from_slice(&self.number.to_be_bytes());
         out.extend_from_slice(&self.first_sequence.to_be_bytes());
         out.extend_from_slice(&self.bytes.to_be_bytes());
         out.extend_from_slice(&self.previous);
-        let tag = chain.tag(&[&out]);
+        let tag = chain.tag(self.key, &[&out])?;
         out.extend_from_slice(&tag);
         out.resize(BLOCK_BYTES, 0);
-        out
+        Some(out)
     }
 
     /// Reads the first block. A good header of another vault or a later format is a fault of its own.
@@ -95,10 +99,13 @@ impl SegmentHeader {
         if reader.fixed::<8>()? != MAGIC {
             return Ok(Block::Other);
         }
-        if reader.u16()? > FORMAT {
-            return Err(OpenFault::NewerFormat { what: what() });
+        match reader.u16()? {
+            FORMAT => {}
+            0 => return Ok(Block::Other),
+            format if format > FORMAT => return Err(OpenFault::NewerFormat { what: what() }),
+            format => return Err(OpenFault::OlderFormat { what: what(), format: format.into() }),
         }
-        reader.u16()?;
+        let key = reader.u16()?;
         if VaultId::from_bytes(reader.fixed()?) != vault {
             return Err(OpenFault::Foreign { what: what() });
         }
@@ -108,8 +115,14 @@ impl SegmentHeader {
             first_sequence: reader.u64()?,
             bytes: reader.u64()?,
             previous: reader.fixed()?,
+            key,
         };
         let Ok(tag) = reader.fixed::<TAG_BYTES>() else { return Ok(Block::Other) };
-        Ok(if chain.tag(&[tagged]) == tag { Block::Header(header) } else { Block::Other })
+        match chain.tag(key, &[tagged]) {
+            Some(ours) if ours == tag => Ok(Block::Header(header)),
+            None if chain.is_later(key) => Err(OpenFault::LaterKey { what: what(), key }),
+            None if key > 0 => Ok(Block::Ended),
+            Some(_) | None => Ok(Block::Other),
+        }
     }
 }

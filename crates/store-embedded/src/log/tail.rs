@@ -21,6 +21,8 @@ pub(crate) struct Tail {
     segment: Open,
     next_sequence: u64,
     tag: [u8; TAG_BYTES],
+    /// Version of the key of that.
+    key: u16,
 }
 
 /// The segment that is written to.
@@ -55,7 +57,8 @@ impl Tail {
             erase(file.as_ref(), found.offset, file.bytes()?)?;
         }
         let segment = Open { file, number: last.number, bytes: last.bytes, offset: found.offset };
-        Ok(Self { files, log, vault, bytes, segment, next_sequence: found.next_sequence, tag: found.tag })
+        let (next_sequence, tag, key) = (found.next_sequence, found.tag, found.key);
+        Ok(Self { files, log, vault, bytes, segment, next_sequence, tag, key })
     }
 
     /// Place of the next step.
@@ -85,11 +88,12 @@ impl Tail {
             self.roll(chain, spares)?;
         }
         let previous = self.tag;
-        let (bytes, finished) = builder.finish(self.segment.number, self.next_sequence, &previous, chain);
+        let finished = builder.finish(self.segment.number, self.next_sequence, (&previous, self.key), chain);
+        let (bytes, finished) = finished.ok_or_else(no_key)?;
         self.segment.file.write_at(bytes, self.segment.offset).map_err(AppendFault::Failed)?;
         self.segment.file.flush().map_err(AppendFault::Failed)?;
         self.segment.offset += bytes.len() as u64;
-        self.tag = finished.tag;
+        (self.tag, self.key) = (finished.tag, finished.key);
         self.next_sequence += u64::from(builder.count());
         Ok((finished, previous))
     }
@@ -107,12 +111,20 @@ impl Tail {
             first_sequence: self.next_sequence,
             bytes: self.bytes,
             previous: self.tag,
+            key: chain.version(self.key),
         };
-        file.write_at(&header.encode(chain), 0)
+        self.key = header.key;
+        let block = header.encode(chain).ok_or_else(no_key)?;
+        file.write_at(&block, 0)
             .and_then(|()| file.flush())
             .and_then(|()| self.files.sync_directory(&self.log))
             .map_err(AppendFault::Failed)?;
         self.segment = Open { file, number, bytes: self.bytes, offset: BLOCK_BYTES as u64 };
         Ok(())
     }
+}
+
+/// The key that chains was destroyed while it made something: it never is.
+fn no_key() -> AppendFault {
+    AppendFault::Failed(io::Error::other("there is no key to chain with"))
 }

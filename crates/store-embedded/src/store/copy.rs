@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use panvault_directory::Directory;
 use panvault_model::{NodeId, VaultId};
-use panvault_store::Chain;
+use panvault_store::{Chain, StoreFault};
 use tokio::sync::oneshot;
 
 use crate::copy::{Copied, CopyFault, ViewCopy};
@@ -65,6 +65,20 @@ impl EmbeddedStore {
         tokio::task::spawn_blocking(copy).await.map_err(|_| FramesFault::Stopped)?
     }
 
+    /// Version of the key that whoever reads the log needs first. [`StoreFault::Busy`] where it is changing just now.
+    pub(super) async fn log_key(&self) -> Result<u16, StoreFault> {
+        const UNREAD: StoreFault = StoreFault::Read("the first segment of the log cannot be read");
+        let shared = Arc::clone(&self.shared);
+        let log = self.held.log.again().map_err(|_| UNREAD)?;
+        let read = move || {
+            let (path, files) = (log.path().to_owned(), HeldFiles([log]));
+            let (NodeId(vault), chain) = (shared.writer_id, shared.tallies.chain());
+            LogRead { files: &files, log: &path, vault: VaultId(vault), chain }.first_key()
+        };
+        let read = tokio::task::spawn_blocking(read).await.map_err(|_| StoreFault::Stopped)?;
+        read.map_err(|_| UNREAD)?.ok_or(StoreFault::Busy)
+    }
+
     /// What is committed from here on is in another segment than what was before, where segments are archived: so all that was deleted until a backup goes with it, once that
     /// is finished and gives up what came before.
     pub fn archive_begin(&self) {
@@ -94,12 +108,14 @@ impl EmbeddedStore {
         let view = view::connect(&held, Access::Write, settings.cache_kib)?;
         let meta = view::meta(&view, vault)?;
         view.close().map_err(|(_, error)| error)?;
+        let (previous, key) = meta.link_or_first(vault, chain);
         let first = SegmentHeader {
             vault,
             number: 1,
             first_sequence: meta.applied + 1,
             bytes: settings.segment_bytes,
-            previous: meta.tag.unwrap_or_else(|| chain.digest(vault.as_bytes())),
+            previous,
+            key: chain.version(key),
         };
         make_log_within(&held, &first, chain)?;
         Ok(meta.applied)

@@ -237,7 +237,8 @@ fn create_beside(
 
 /// The first segment of a vault in which nothing was ever done.
 fn first_segment(vault: VaultId, chain: &dyn Chain, bytes: u64) -> SegmentHeader {
-    SegmentHeader { vault, number: 1, first_sequence: 1, bytes, previous: chain.digest(vault.as_bytes()) }
+    let (previous, key) = (chain.digest(vault.as_bytes()), chain.version(0));
+    SegmentHeader { vault, number: 1, first_sequence: 1, bytes, previous, key }
 }
 
 /// Makes the log of a directory that has none; it is there whole, or not at all.
@@ -267,7 +268,8 @@ fn make_log(
     let files = HeldFiles([held.below(name)?]);
     let file = files.create(&segment_path(&log, header.number))?;
     erase(file.as_ref(), 0, header.bytes)?;
-    file.write_at(&header.encode(chain), 0)?;
+    let no_key = || std::io::Error::other("there is no key to chain with");
+    file.write_at(&header.encode(chain).ok_or_else(no_key)?, 0)?;
     file.flush()?;
     files.sync_directory(&log)
 }

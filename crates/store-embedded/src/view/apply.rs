@@ -27,6 +27,8 @@ pub(crate) struct ApplyFrame {
     pub(crate) effects_digest: [u8; 32],
     pub(crate) previous: [u8; 32],
     pub(crate) tag: [u8; 32],
+    /// Version of the key of that.
+    pub(crate) key: u16,
 }
 
 impl ApplyFrame {
@@ -47,6 +49,7 @@ impl From<crate::log::Frame> for ApplyFrame {
             effects_digest: frame.effects_digest,
             previous: frame.previous,
             tag: frame.tag,
+            key: frame.key,
         }
     }
 }
@@ -174,7 +177,7 @@ impl<'a, 't> Applying<'a, 't> {
     fn frame(&mut self, frame: &ApplyFrame) -> Result<(), rusqlite::Error> {
         self.encoded(|buffer| notes::pack(&frame.notes, buffer));
         self.run(
-            "INSERT INTO chain VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO chain VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             &[
                 &frame.first_sequence.cast_signed(),
                 &frame.segment.cast_signed(),
@@ -182,6 +185,7 @@ impl<'a, 't> Applying<'a, 't> {
                 &frame.effects_digest,
                 &frame.previous,
                 &frame.tag,
+                &frame.key,
                 &self.buffer,
             ],
         )

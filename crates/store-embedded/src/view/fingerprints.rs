@@ -28,7 +28,7 @@ pub(crate) use tail::Tail;
 const LOOK_UP_NEWEST: &str = "SELECT id FROM fingerprint_run WHERE run = ? AND fingerprint = ? AND id >= ? AND id < ? \
      ORDER BY id DESC LIMIT ?";
 
-/// What sets references apart from all else that the chain key tags.
+/// What sets references apart from all else that is marked.
 const REFERENCE: &[u8] = b"reference-fingerprint/1";
 
 /// An entry: a fingerprint, and the id of what has it.
@@ -47,7 +47,7 @@ pub(super) fn reference_fingerprint(
     reference: &str,
 ) -> Fingerprint {
     let [first @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] =
-        chain.tag(&[REFERENCE, organisation.as_bytes(), reference.as_bytes()]);
+        chain.mark(&[REFERENCE, organisation.as_bytes(), reference.as_bytes()]);
     Fingerprint::from_bytes(first)
 }
 

@@ -57,7 +57,7 @@ CREATE INDEX card_cvv_by_end ON card_cvv (cvv_until);
 CREATE TABLE node (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE apikey_use (id BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE chain (first_sequence INTEGER PRIMARY KEY, segment INTEGER NOT NULL, effects_bytes INTEGER NOT NULL,
-    effects_digest BLOB NOT NULL, previous BLOB NOT NULL, tag BLOB NOT NULL, notes BLOB NOT NULL);
+    effects_digest BLOB NOT NULL, previous BLOB NOT NULL, tag BLOB NOT NULL, key INTEGER NOT NULL, notes BLOB NOT NULL);
 CREATE TABLE tally (organisation BLOB PRIMARY KEY, row BLOB NOT NULL) WITHOUT ROWID;
 ";
 

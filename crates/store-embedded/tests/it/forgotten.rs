@@ -106,7 +106,7 @@ fn reference_fingerprint(row: &TransactionRow) -> [u8; 16] {
         row.organisation.as_bytes().as_slice(),
         row.merchant_reference.as_bytes(),
     ];
-    *chain(VAULT).tag(&parts).first_chunk().unwrap()
+    *chain(VAULT).mark(&parts).first_chunk().unwrap()
 }
 
 fn transaction_put(view: &Connection, row: &TransactionRow) {

@@ -5,6 +5,7 @@
 mod archive;
 mod behind;
 mod busy;
+mod chain_key;
 mod checkpoint;
 mod conformance;
 mod copy;

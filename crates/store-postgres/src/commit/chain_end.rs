@@ -3,7 +3,7 @@
 use panvault_model::NodeId;
 use panvault_store::StoreFault;
 
-use crate::audit::{self, FIRST_TAG, Step};
+use crate::audit::{self, FIRST_TAG, Link, Step};
 use crate::connect::Database;
 
 /// Where the next step of a node goes.
@@ -15,9 +15,9 @@ pub(crate) struct ChainEnd {
     /// The last step's place, if there is one.
     pub(crate) last: Option<u64>,
     /// The last step's tag.
-    pub(crate) tag: [u8; 32],
+    pub(crate) tag: Link,
     /// The tag of a row without notes that is at the place: the next step replaces it.
-    pub(crate) mark: Option<[u8; 32]>,
+    pub(crate) mark: Option<Link>,
 }
 
 impl ChainEnd {

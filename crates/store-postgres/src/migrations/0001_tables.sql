@@ -139,7 +139,7 @@ CREATE TABLE checkout (
 CREATE INDEX checkout_by_organisation ON checkout (organisation, id);
 CREATE INDEX checkout_by_end ON checkout (remove_at, id);
 
--- What one node committed in one step: so many notes, from a place in its chain on. `tag` is over the tag before, writer, place and notes.
+-- What one node committed in one step: so many notes, from a place in its chain on. `tag` is the version of a key (2) and, under it, over the tag before, writer, place and notes (32).
 -- A row without notes marks a place as taken by nobody: what was on its way to it comes too late.
 CREATE TABLE audit (
     place int8 NOT NULL,

@@ -1,8 +1,16 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use panvault_store::{Outcome, Store, StoreFault};
+use panvault_store_postgres::PostgresStore;
 use panvault_testkit::conformance::card_insert;
-use panvault_testkit::conformance::rows::card;
+use panvault_testkit::conformance::rows::{Turning, VAULT, card};
 
 use crate::support::{Home, all, block_on, is_done, node};
+
+async fn open_with(home: &Home, chain: &Arc<Turning>, n: u64) -> PostgresStore {
+    PostgresStore::open(home.connect().await, Arc::clone(chain) as _, node(n)).await.unwrap()
+}
 
 /// The audit trail is a chain: what is changed in it, or taken out of it, shows.
 #[test]
@@ -77,5 +85,67 @@ fn a_chain_goes_on_where_it_ended() {
             store.audit_read(node(1), 2, 4).await.unwrap().into_iter().map(|record| record.place).collect();
         assert_eq!(places, [2, 3, 4, 5]);
         assert_eq!(store.audit_writers().await, Ok(vec![node(1)]));
+    });
+}
+
+/// A chain goes on under a later key, and not back: who has stolen the one before makes nothing behind it. A node that does not have the later one says so.
+#[test]
+fn a_chain_goes_on_under_a_later_key_and_not_back() {
+    let (home, chain) = (Home::new(), Turning::new(VAULT, [1, 1, 2]));
+    block_on(async {
+        let store = open_with(&home, &chain, 1).await;
+        assert!(is_done(&store.commit(card_insert(&card(10))).await));
+        chain.active.store(2, Ordering::Relaxed);
+        assert!(is_done(&store.commit(card_insert(&card(11))).await));
+        store.close().await.unwrap();
+        // One that has not heard which is active goes on where the chain has come.
+        let behind = Turning::new(VAULT, [1, 1, 2]);
+        let store = open_with(&home, &behind, 1).await;
+        assert!(is_done(&store.commit(card_insert(&card(12))).await));
+        assert_eq!(store.audit_read(node(1), 1, 10).await.map(|trail| trail.len()), Ok(3));
+        store.close().await.unwrap();
+        let away = open_with(&home, &Turning::new(VAULT, [1, 1, 1]), 2).await;
+        let Err(StoreFault::Read(said)) = away.audit_read(node(1), 1, 10).await else { panic!() };
+        assert!(said.contains("a key that this node does not have"), "{said}");
+        behind.goes_back.store(true, Ordering::Relaxed);
+        let thief = open_with(&home, &behind, 1).await;
+        assert!(is_done(&thief.commit(card_insert(&card(13))).await));
+        let store = open_with(&home, &chain, 3).await;
+        assert_eq!(store.audit_read(node(1), 1, 3).await.map(|trail| trail.len()), Ok(3));
+        let Err(StoreFault::Read(said)) = store.audit_read(node(1), 1, 10).await else { panic!() };
+        assert!(said.contains("a step is not what its tag says"), "{said}");
+    });
+}
+
+/// The last step of a node that is no more is chained anew, where it is what its tag says: so the key that chained it can go.
+#[test]
+fn the_last_step_of_a_chain_that_is_over_is_given_to_the_key_of_now() {
+    let (home, chain) = (Home::new(), Turning::new(VAULT, [1, 1, 2]));
+    block_on(async {
+        for n in [1, 2] {
+            let store = open_with(&home, &chain, n).await;
+            for nth in 0..3 {
+                assert!(is_done(&store.commit(card_insert(&card(n * 10 + nth))).await));
+            }
+            store.close().await.unwrap();
+        }
+        chain.active.store(2, Ordering::Relaxed);
+        let store = open_with(&home, &chain, 3).await;
+        assert_eq!(store.chain_key(node(3), 1, false).await, Ok(None));
+        assert_eq!(store.chain_key(node(1), 1, true).await, Ok(Some(1)), "there are three");
+        assert_eq!(store.chain_key(node(1), 3, false).await, Ok(Some(1)), "it may go on");
+        home.sql(&format!(
+            "UPDATE audit SET notes = set_byte(notes, 20, 9) WHERE place = 3 AND writer = '\\x{}'",
+            node(2)
+        ));
+        let Err(StoreFault::Read(said)) = store.chain_key(node(2), 3, true).await else { panic!() };
+        assert!(said.contains("a step is not what its tag says"), "{said}");
+        assert_eq!(store.chain_key(node(1), 3, true).await, Ok(Some(2)));
+        chain.first.store(2, Ordering::Relaxed);
+        assert_eq!(store.audit_read(node(1), 3, 10).await.map(|trail| trail.len()), Ok(1));
+        assert!(
+            store.audit_read(node(1), 2, 10).await.is_err(),
+            "what comes before is under the key that is gone"
+        );
     });
 }

@@ -1,5 +1,6 @@
 //! Rows to store: all different, all the same at every run. A larger number is a later row.
 
+use core::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::Arc;
 
 use panvault_model::{
@@ -38,6 +39,82 @@ pub fn chain(vault: VaultId) -> Arc<dyn Chain> {
     Arc::new(TestChain(StoreChain::new(&keys)))
 }
 
+/// A chain whose keys are made, used and destroyed by whoever tests.
+pub struct Turning {
+    chain: Arc<dyn Chain>,
+    /// The first that is not destroyed.
+    pub first: AtomicU16,
+    /// The one that chains.
+    pub active: AtomicU16,
+    /// The last that is known.
+    pub last: AtomicU16,
+    /// Whether it chains with that whatever is there, as somebody would who has stolen it.
+    pub goes_back: AtomicBool,
+}
+
+impl Turning {
+    /// With the keys from one version to another, of which one chains.
+    pub fn new(vault: VaultId, [first, active, last]: [u16; 3]) -> Arc<Self> {
+        let [first, active, last] = [first, active, last].map(AtomicU16::new);
+        Arc::new(Self { chain: chain(vault), first, active, last, goes_back: AtomicBool::new(false) })
+    }
+}
+
+impl Chain for Turning {
+    fn digest(&self, bytes: &[u8]) -> [u8; 32] {
+        self.chain.digest(bytes)
+    }
+
+    fn version(&self, least: u16) -> u16 {
+        let active = self.active.load(Ordering::Relaxed);
+        let follows = !self.goes_back.load(Ordering::Relaxed) && least <= self.last.load(Ordering::Relaxed);
+        if follows { least.max(active) } else { active }
+    }
+
+    fn tag(&self, version: u16, parts: &[&[u8]]) -> Option<[u8; 32]> {
+        let known = self.first.load(Ordering::Relaxed)..=self.last.load(Ordering::Relaxed);
+        let under = version.to_be_bytes();
+        let parts: Vec<_> = [under.as_slice()].into_iter().chain(parts.iter().copied()).collect();
+        known.contains(&version).then(|| self.chain.mark(&parts))
+    }
+
+    fn is_later(&self, version: u16) -> bool {
+        version > self.last.load(Ordering::Relaxed)
+    }
+
+    fn mark(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.chain.mark(parts)
+    }
+
+    fn member_hash(&self, set: &[u8; 16], member: &[u8; 16]) -> [u8; 16] {
+        self.chain.member_hash(set, member)
+    }
+
+    fn card_is_ours(&self, row: &CardRow) -> bool {
+        self.chain.card_is_ours(row)
+    }
+
+    fn transaction_is_ours(&self, row: &TransactionRow) -> bool {
+        self.chain.transaction_is_ours(row)
+    }
+
+    fn refund_is_ours(&self, row: &RefundRow) -> bool {
+        self.chain.refund_is_ours(row)
+    }
+
+    fn customer_is_ours(&self, row: &CustomerRow) -> bool {
+        self.chain.customer_is_ours(row)
+    }
+
+    fn checkout_is_ours(&self, row: &CheckoutRow) -> bool {
+        self.chain.checkout_is_ours(row)
+    }
+
+    fn delivery_is_ours(&self, row: &DeliveryRow) -> bool {
+        self.chain.delivery_is_ours(row)
+    }
+}
+
 /// A chain that takes rows with any tag for its own: those of the suite bear one that no key made.
 struct TestChain(StoreChain);
 
@@ -46,8 +123,20 @@ impl Chain for TestChain {
         self.0.digest(bytes)
     }
 
-    fn tag(&self, parts: &[&[u8]]) -> [u8; 32] {
-        self.0.tag(parts)
+    fn version(&self, least: u16) -> u16 {
+        self.0.version(least)
+    }
+
+    fn tag(&self, version: u16, parts: &[&[u8]]) -> Option<[u8; 32]> {
+        self.0.tag(version, parts)
+    }
+
+    fn is_later(&self, version: u16) -> bool {
+        self.0.is_later(version)
+    }
+
+    fn mark(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.0.mark(parts)
     }
 
     fn member_hash(&self, set: &[u8; 16], member: &[u8; 16]) -> [u8; 16] {

@@ -32,18 +32,25 @@ impl Vault {
         let writers = self.store().audit_writers().await?;
         let ends = self.store().audit_ends(writers.clone()).await?;
         let mut starts = audit_starts(self.store(), self.keys(), &writers).await?;
-        let (mut retired, mut failed) = (0_u64, None);
-        for (writer, end) in writers.into_iter().zip(ends) {
-            let start = starts.remove(&writer).unwrap_or_default();
-            match self.audit_retire_of(&chain, writer, end, start, days).await {
-                Ok(records) => retired += records,
+        let (mut retired, mut failed, mut chains) = (0_u64, None, Vec::new());
+        for (writer, end) in writers.iter().zip(ends) {
+            let start = starts.remove(writer).unwrap_or_default();
+            match self.audit_retire_of(&chain, *writer, end, start, days).await {
+                Ok((records, first)) => {
+                    retired += records;
+                    chains.push((*writer, first));
+                }
                 // One whose trail cannot be read keeps no other from it.
                 Err(error) => failed = failed.or(Some(error)),
             }
         }
+        if failed.is_none() {
+            failed = self.chain_keys_end(&chains).await.err();
+        }
         failed.map_or(Ok(retired), Err)
     }
 
+    /// How many records of a writer are kept no longer, and the first that somebody may be reading.
     async fn audit_retire_of(
         &self,
         chain: &dyn Chain,
@@ -51,11 +58,11 @@ impl Vault {
         end: u64,
         (mut version, mut start): (u32, AuditStart),
         days: u32,
-    ) -> Result<u64, VaultError> {
+    ) -> Result<(u64, u64), VaultError> {
         // What this process has not seen for as long somebody may be reading.
-        let seen = self.retired().get(&writer).copied().unwrap_or(0);
+        let seen = self.retired().get(&writer).copied().unwrap_or(0).min(start.place);
         if seen > 0 {
-            self.store().audit_forget(writer, seen.min(start.place).saturating_add(1)).await?;
+            self.store().audit_forget(writer, seen.saturating_add(1)).await?;
         }
         let (first, until) = (start.place, end.saturating_sub(1).min(self.trail_has(writer).await?));
         loop {
@@ -70,7 +77,7 @@ impl Vault {
             }
         }
         self.retired().insert(writer, start.place);
-        Ok(start.place - first)
+        Ok((start.place - first, seen.saturating_add(1)))
     }
 
     /// Takes up what records of a writer told that are older than so many days, a bounded number of them. Whether there may be more.

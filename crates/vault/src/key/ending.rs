@@ -1,10 +1,10 @@
 //! Keys of the vault whose work nobody can do anew, for only others have what it was done to: the bodies of requests, API keys, CVVs. Each is destroyed when what it made
 //! has come to its end, or its bearer has brought it once more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use panvault_keys::{KeyState, VaultKeyDescription, VaultPurpose};
-use panvault_model::{ApiKeyId, Timestamp};
+use panvault_model::{ApiKeyId, NodeId, Timestamp};
 use panvault_store::limits::CVV_KEY_COMPONENT_KEPT_SECONDS;
 use panvault_store::{Row, Table};
 
@@ -149,6 +149,32 @@ impl Vault {
             }
         }
         Ok(rotated)
+    }
+
+    /// Destroys keys of the chain that another took the place of, when no record is kept any more that one of them chained. Of each writer the records are read from this one on.
+    pub(crate) async fn chain_keys_end(&self, chains: &[(NodeId, u64)]) -> Result<(), VaultError> {
+        let retired = self.snapshot().vault_keys_retired(VaultPurpose::AuditChain);
+        if retired.is_empty() {
+            return Ok(());
+        }
+        // Nothing more is chained with them, and what was is stored.
+        self.requests_before_end().await?;
+        self.commits_before_end().await?;
+        let now = self.shared_time().await?;
+        let since = retired.iter().map(|key| self.retired_since(key, now)).max();
+        if !self.are_stored_by(since, now) {
+            return Ok(());
+        }
+        let nodes: BTreeSet<_> = self.store().node_read_all().await?.iter().map(|node| node.id).collect();
+        let mut needed = u16::MAX;
+        for (writer, first) in chains {
+            let key = self.store().chain_key(*writer, *first, !nodes.contains(writer)).await?;
+            needed = needed.min(key.unwrap_or(u16::MAX));
+        }
+        for key in retired.into_iter().filter(|key| key.version < needed) {
+            self.vault_key_destroy(key).await?;
+        }
+        Ok(())
     }
 
     /// Since when another has the place of a key: as that was noted, or since this node knows of it.

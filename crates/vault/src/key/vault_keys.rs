@@ -21,7 +21,7 @@ const fn ends_by_itself(purpose: VaultPurpose) -> bool {
         | VaultPurpose::Idempotency
         | VaultPurpose::ApiKeyHash
         | VaultPurpose::CvvCache => true,
-        VaultPurpose::AuditChain | VaultPurpose::TrailCheckpoint => false,
+        VaultPurpose::AuditChain | VaultPurpose::TrailCheckpoint | VaultPurpose::SetHash => false,
     }
 }
 

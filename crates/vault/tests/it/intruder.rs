@@ -654,6 +654,10 @@ impl Store for Intruder {
         self.store.audit_forget(writer, first)
     }
 
+    fn chain_key(&self, writer: NodeId, first: u64, is_over: bool) -> Pending<'_, Option<u16>> {
+        self.store.chain_key(writer, first, is_over)
+    }
+
     fn audit_ends(&self, writers: Vec<NodeId>) -> Pending<'_, Vec<u64>> {
         self.store.audit_ends(writers)
     }

@@ -50,6 +50,11 @@ pub(super) fn rotate_purpose(
             opening.change(|header, root| Ok((header.key_make(root, purpose, now(), &entropy)?, None)))?;
         }
     }
+    if purpose == VaultPurpose::AuditChain {
+        output::note(
+            "the key before checks what it chained, and is destroyed when no record is kept of that (audit_retention_days)",
+        );
+    }
     if !wait {
         said(&json!({ "purpose": purpose.as_str(), "state": "pre_active" }), as_json);
         output::note(
@@ -90,7 +95,12 @@ async fn ended(opening: &Opening, purpose: VaultPurpose) -> anyhow::Result<()> {
 
 fn is_moving(named: &HandOver, purpose: VaultPurpose) -> bool {
     let mut keys = named.keys().filter(|key| key.purpose == purpose);
-    keys.any(|key| matches!(key.state, KeyState::PreActive | KeyState::OpenOnly))
+    keys.any(|key| match key.state {
+        KeyState::PreActive => true,
+        // What the one before has chained is there for as long as the trail is kept.
+        KeyState::OpenOnly => purpose != VaultPurpose::AuditChain,
+        KeyState::Active | KeyState::Destroyed => false,
+    })
 }
 
 /// What the server that has the vault says of its keys.

@@ -113,6 +113,9 @@ fn why_not(fault: &FramesFault, shown: &str) -> Option<String> {
         FramesFault::Gone { sequence } => Some(format!(
             "the log no longer has what came behind step {sequence}, with which {shown} ends: it keeps that until the next backup, and no more than backup_archive_bytes of it"
         )),
+        FramesFault::KeyGone => Some(format!(
+            "what came behind the end of {shown} is under a key of the chain that was destroyed"
+        )),
         FramesFault::Another { sequence } => Some(format!(
             "the vault went another way behind step {sequence}, with which {shown} ends: it was restored since, or that is of a copy of it"
         )),

@@ -27,6 +27,10 @@ fn frame_at(frames: &[Written], segment: u64, at: usize) -> Option<usize> {
 #[test]
 fn no_flipped_byte_gives_a_wrong_row_or_hides_a_frame_before_others() {
     every_flip(|number, at, written, read| match (frame_at(written, number, at), read) {
+        // What says that it is under a key that is not there is refused, and left as it is.
+        (Some(frame), Err(OpenFault::LaterKey { .. })) => {
+            assert!((6..8).contains(&(at - written[frame].from)), "byte {at} of segment {number}");
+        }
         // The last frame cannot be told from a torn one.
         (Some(4), Ok((found, frames))) => {
             assert_front(&frames, written);
@@ -44,6 +48,7 @@ fn no_flipped_byte_gives_a_wrong_row_or_hides_a_frame_before_others() {
         (None, Err(fault)) if at < 112 => match fault {
             OpenFault::Damaged { segment, offset, .. } => assert_eq!((segment, offset), (number, 0)),
             OpenFault::NewerFormat { .. } => assert!((8..10).contains(&at)),
+            OpenFault::LaterKey { .. } => assert!((10..12).contains(&at)),
             OpenFault::Foreign { .. } => assert!((12..24).contains(&at)),
             other => panic!("byte {at} of a header: {other:?}"),
         },

@@ -117,7 +117,7 @@ fn a_segment_of_another_vault_is_refused() {
 fn a_segment_of_a_later_format_is_refused() {
     for number in [1, 2] {
         let mut image = small_log().image();
-        image.get_mut(&segment(number)).unwrap()[9] = 2;
+        image.get_mut(&segment(number)).unwrap()[9] = 3;
         assert!(matches!(read_image(&image), Err(OpenFault::NewerFormat { .. })));
     }
 }

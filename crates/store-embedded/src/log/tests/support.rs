@@ -51,8 +51,8 @@ pub(super) struct Written {
 pub(super) fn empty(vault: VaultId, bytes: u64) -> MemoryFiles {
     let chain = rows::chain(vault);
     let previous = chain.digest(vault.as_bytes());
-    let header = SegmentHeader { vault, number: 1, first_sequence: 1, bytes, previous };
-    let mut first = header.encode(chain.as_ref());
+    let header = SegmentHeader { vault, number: 1, first_sequence: 1, bytes, previous, key: 1 };
+    let mut first = header.encode(chain.as_ref()).unwrap();
     first.resize(usize::try_from(bytes).unwrap(), 0);
     MemoryFiles::of(BTreeMap::from([(segment(1), first)]))
 }

@@ -24,7 +24,7 @@ fn changed(change: impl FnOnce(&mut [u8])) -> (u64, BTreeMap<PathBuf, Vec<u8>>) 
     let audit_to = HEADER_BYTES + panvault_store::AuditNote::BYTES;
     let tag_from = bytes.len() - TAG_BYTES;
     let (audit, effects) = (&bytes[HEADER_BYTES..audit_to], &bytes[audit_to..tag_from]);
-    let tag = chain.tag(&[&bytes[..HEADER_BYTES], &chain.digest(audit), &chain.digest(effects)]);
+    let tag = chain.tag(1, &[&bytes[..HEADER_BYTES], &chain.digest(audit), &chain.digest(effects)]).unwrap();
     bytes[tag_from..].copy_from_slice(&tag);
     (frame.from as u64, image)
 }
@@ -38,7 +38,7 @@ fn what_a_later_version_wrote_is_refused_and_not_dropped() {
         ("an unknown effect", |frame| frame[HEADER_BYTES + 73 + 2] = 99, RowFault::Value),
         ("an unknown format of a row", |frame| frame[HEADER_BYTES + 73 + 8] = 99, RowFault::Value),
         ("an unknown action", |frame| frame[HEADER_BYTES + 7] = 99, RowFault::Value),
-        ("an unknown format of a frame", |frame| frame[5] = 3, RowFault::Value),
+        ("an unknown format of a frame", |frame| frame[5] = 4, RowFault::Value),
         ("another number of steps", |frame| frame[19] = 0, RowFault::Value),
     ];
     for (name, change, why) in cases {

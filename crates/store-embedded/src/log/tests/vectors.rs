@@ -1,4 +1,4 @@
-//! The log as it is on disks. The files in `testdata/v1` are added to and never changed.
+//! The log as it is on disks. The files in `testdata/v2` are added to and never changed.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::log::segment::{BLOCK_BYTES, Block, SegmentHeader};
 
 /// The bytes in a file of hexadecimal digits; lines that begin with `#` are for people.
 fn vector(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/v1").join(name).with_extension("hex");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/v2").join(name).with_extension("hex");
     let text = std::fs::read_to_string(&path).unwrap();
     let digits: String = text.lines().filter(|line| !line.starts_with('#')).collect();
     hex::decode(digits).unwrap()
@@ -52,8 +52,8 @@ fn a_frame() {
     for (note, effects) in steps() {
         assert!(builder.push(&note, &effects, usize::MAX));
     }
-    let (bytes, finished) = builder.finish(7, 41, &[0x3c; 32], chain.as_ref());
-    let vector = vector("frame-2");
+    let (bytes, finished) = builder.finish(7, 41, (&[0x3c; 32], 0), chain.as_ref()).unwrap();
+    let vector = vector("frame-3");
     assert_eq!(hex::encode(bytes), hex::encode(&vector));
     let frame = Verified::read(&vector, chain.as_ref()).unwrap().decode().unwrap();
     assert_eq!((frame.segment, frame.first_sequence, frame.last_sequence()), (7, 41, 42));
@@ -71,8 +71,9 @@ fn a_segment_header() {
         first_sequence: 41,
         bytes: 32 << 20,
         previous: [0x3c; 32],
+        key: 1,
     };
-    let encoded = header.encode(chain.as_ref());
+    let encoded = header.encode(chain.as_ref()).unwrap();
     let mut vector = vector("segment-header");
     assert_eq!(encoded.len(), BLOCK_BYTES);
     assert_eq!(hex::encode(&encoded[..112]), hex::encode(&vector));

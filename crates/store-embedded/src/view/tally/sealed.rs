@@ -61,7 +61,7 @@ fn tagged(
     counts: &[u8; COUNT_BYTES],
     sums: &[u8; SUM_BYTES],
 ) -> ([u8; 16], [u8; 16]) {
-    let tag = chain.tag(&[b"tally-row/2", organisation.as_bytes(), counts, sums]);
+    let tag = chain.mark(&[b"tally-row/2", organisation.as_bytes(), counts, sums]);
     let [mut beside, mut element] = [[0; 16]; 2];
     let slots = beside.iter_mut().chain(&mut element);
     slots.zip(tag).for_each(|(slot, byte)| *slot = byte);
@@ -70,7 +70,7 @@ fn tagged(
 
 /// Covers sums with what comes of the tag, or uncovers them.
 fn mask(chain: &dyn Chain, organisation: OrganisationId, beside: &[u8; 16], sums: &mut [u8; SUM_BYTES]) {
-    let block = |number: u8| chain.tag(&[b"tally-mask/2", organisation.as_bytes(), beside, &[number]]);
+    let block = |number: u8| chain.mark(&[b"tally-mask/2", organisation.as_bytes(), beside, &[number]]);
     let bytes = block(0).into_iter().chain(block(1));
     sums.iter_mut().zip(bytes).for_each(|(byte, mask)| *byte ^= mask);
 }
@@ -83,7 +83,7 @@ pub(in crate::view) fn nothing(chain: &dyn Chain) -> [u8; 32] {
 /// The tag over all rows as of a step.
 pub(super) fn head(chain: &dyn Chain, applied: u64, organisations: usize, sum: &[u8; 16]) -> [u8; 32] {
     let organisations = organisations as u64;
-    chain.tag(&[b"tally-head/1", &applied.to_be_bytes(), &organisations.to_be_bytes(), sum])
+    chain.mark(&[b"tally-head/1", &applied.to_be_bytes(), &organisations.to_be_bytes(), sum])
 }
 
 #[cfg(test)]

@@ -1,5 +1,9 @@
 //! Records of the trail that are kept no longer, of a vault in its directory: what is left verifies, and what is done to it shows.
 
+use core::time::Duration;
+
+use panvault_keys::{KeyState, SystemEntropy, VaultPurpose};
+use panvault_vault::{Clock, SystemClock};
 use rusqlite::Connection;
 
 use super::*;
@@ -95,4 +99,62 @@ fn records_that_are_kept_no_longer_are_no_part_of_an_increment() {
     let directory = DataDirectory::find(&to).unwrap();
     let keys = directory.header_by(&trial.slot()).unwrap().keys;
     assert_eq!(data::examined(&directory, keys).unwrap().findings, []);
+}
+
+/// A key of the chain goes when trail and log have nothing more that it chained; backups from before have it, and none but a full one goes on from what was made under it.
+#[test]
+fn a_key_of_the_chain_goes_with_what_it_chained() {
+    let trial = Trial::new();
+    let before = trial.backup();
+    let directory = DataDirectory::find(&trial.vault()).unwrap();
+    let now = SystemClock::start().now().wall;
+    let changed = runtime().block_on(directory.header_change(&trial.slot(), |header, root| {
+        header.renew(root, VaultPurpose::AuditChain, now, &SystemEntropy::new())
+    }));
+    changed.map(drop).unwrap();
+    drop(directory);
+    trial.add("After");
+    assert_eq!(findings(&trial), Vec::<String>::new(), "one chain under two keys");
+    let between = trial.backup();
+    let states = |open: &OpenVault| {
+        let keys = open.vault.key_inventory(&open.operator().unwrap().permit().unwrap()).unwrap();
+        let keys = keys.into_iter().map(|key| key.described);
+        keys.filter(|key| key.purpose == VaultPurpose::AuditChain).map(|key| key.state).collect::<Vec<_>>()
+    };
+    trial.with(async |open| {
+        assert_eq!(states(open), [KeyState::OpenOnly, KeyState::Active]);
+        for round in 0.. {
+            fill(open).await;
+            open.vault.audit_retire(0).await.unwrap();
+            if states(open) == [KeyState::Destroyed, KeyState::Active] {
+                break;
+            }
+            assert!(round < 50, "it is still needed");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    assert_eq!(findings(&trial), Vec::<String>::new());
+    // Its bytes leave the header, and the vault opens without it.
+    let directory = DataDirectory::find(&trial.vault()).unwrap();
+    let changed = runtime().block_on(
+        directory
+            .header_change(&trial.slot(), |header, root| header.rewrap(root, root, &SystemEntropy::new())),
+    );
+    changed.map(drop).unwrap();
+    drop(directory);
+    trial.add("Later");
+    assert_eq!(findings(&trial), Vec::<String>::new());
+    // All that came behind this one is under the next key; what it has itself of the one before is kept no longer.
+    let made = trial.backup_since(&between.path);
+    assert_eq!(made.base, Some(between.id), "{:?}", made.full_because);
+    let full = trial.backup_since(&before.path);
+    assert!(full.base.is_none() && full.full_because.is_some());
+    for (at, backup) in [&before, &between, &made, &full].into_iter().enumerate() {
+        trial.verify(&backup.path).unwrap();
+        let to = trial.directory.path().join(format!("restored-{at}"));
+        trial.restore(&backup.path, &to).unwrap();
+        trial.with_vault(&to, async |open| {
+            assert!(open.vault.caller(&trial.key, Origin::LOCAL).is_ok());
+        });
+    }
 }
