@@ -16,8 +16,8 @@ use crate::commit_queue::CommitQueue;
 use crate::copy::ViewCopy;
 use crate::fault::{is_busy, is_full};
 use crate::limits::{
-    APPLY_MILLIS, PATROL_BUSY_ROWS, PATROL_PAUSE_MILLIS, PATROL_ROWS, SPARE_RETRY_MILLIS,
-    VIEW_WRITE_BUSY_MILLIS,
+    APPLY_MILLIS, COPY_BUSY_MILLIS, COPY_BUSY_PAGES, COPY_BUSY_PAUSE_MILLIS, COPY_PAGES, PATROL_BUSY_ROWS,
+    PATROL_PAUSE_MILLIS, PATROL_ROWS, SPARE_RETRY_MILLIS, VIEW_WRITE_BUSY_MILLIS,
 };
 use crate::log::{Spares, segment_path};
 use crate::overlay::Overlay;
@@ -174,14 +174,29 @@ impl Applier {
         mut copy: ViewCopy,
         dirty: &mut bool,
     ) -> Result<Option<bool>, WorkFault> {
-        let (mut ended, mut carried) = (None, now());
+        let (mut ended, mut carried, mut busy) = (None, now(), now());
         let copied = copy.copy(view, || {
-            let is_long_ago = carried.elapsed() >= Duration::from_millis(APPLY_MILLIS);
-            if is_long_ago || self.apply_queue.is_due() {
-                ended = self.turn(view, dirty, Rest::Never)?;
-                carried = now();
+            if self.apply_queue.bytes() > 0 {
+                busy = now();
             }
-            Ok(ended.is_none())
+            let is_busy = busy.elapsed() < Duration::from_millis(COPY_BUSY_MILLIS);
+            let rest = Duration::from_millis(if is_busy { COPY_BUSY_PAUSE_MILLIS } else { 0 });
+            let begun = now();
+            loop {
+                let is_long_ago = carried.elapsed() >= Duration::from_millis(APPLY_MILLIS);
+                if is_long_ago || self.apply_queue.is_due() {
+                    ended = self.turn(view, dirty, Rest::Never)?;
+                    carried = now();
+                }
+                // The disk is left to those who commit for most of the time.
+                let left = rest.saturating_sub(begun.elapsed());
+                if ended.is_some() || left.is_zero() {
+                    break;
+                }
+                self.apply_queue.hurried_within(left);
+            }
+            let pages = if is_busy { COPY_BUSY_PAGES } else { COPY_PAGES };
+            Ok(Some(pages).filter(|_| ended.is_none()))
         });
         // What becomes of a copy is for who waits for it; what becomes of the view is not.
         let fault = copy.answer(copied);

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::fault::{OpenFault, is_full};
 use crate::frames::LogPlace;
-use crate::limits::COPY_PAGES;
+use crate::limits::COPY_BUSY_PAGES;
 use crate::view;
 
 /// A copy of the view, or of the log since an earlier one, that was made.
@@ -72,24 +72,27 @@ pub(crate) enum Unmade<E> {
 }
 
 impl ViewCopy {
-    /// Copies the view from the only connection that writes to it, and calls `between` between any two slices: `false` ends it. What the connection commits
+    /// Copies the view from the only connection that writes to it, and calls `between` between any two slices, which says how many pages the next has: `None` ends it. What the connection commits
     /// there SQLite writes to the copy as well, where the copy has that page already.
     pub(crate) fn copy<E>(
         &mut self,
         view: &Connection,
-        mut between: impl FnMut() -> Result<bool, E>,
+        mut between: impl FnMut() -> Result<Option<i32>, E>,
     ) -> Result<Copied, Unmade<E>> {
         let fault = |error: rusqlite::Error| Unmade::Fault(error.into());
         let backup = Backup::new(view, &mut self.to).map_err(fault)?;
-        let mut written = 0;
-        while backup.step(COPY_PAGES).map_err(fault)? != StepResult::Done {
+        let (mut written, mut pages, mut all) = (0, COPY_BUSY_PAGES, None);
+        while backup.step(pages).map_err(fault)? != StepResult::Done {
             let end = self.file.metadata().map_or(written, |found| found.len());
             // A hint: the flush at the end does what this does not.
             drop(start_write_out(&self.file, written, end));
             written = end;
-            if self.reply.is_closed() || !between().map_err(Unmade::Own)? {
-                return Err(Unmade::Fault(CopyFault::Stopped));
-            }
+            let next = between().map_err(Unmade::Own)?.filter(|_| !self.reply.is_closed());
+            let Some(next) = next else { return Err(Unmade::Fault(CopyFault::Stopped)) };
+            // However fast the view grows, the copy is faster.
+            let count = backup.progress().pagecount;
+            let grown = count.saturating_sub(all.unwrap_or(count));
+            (pages, all) = (next.max(grown.saturating_mul(2)), Some(count));
         }
         drop(backup);
         let meta = view::meta(&self.to, self.vault);

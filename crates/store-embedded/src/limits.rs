@@ -74,6 +74,15 @@ pub const PATROL_PAUSE_MILLIS: u64 = 5;
 /// Pages of 8 KiB that a copy of the view takes at a time, some milliseconds: what is durable meanwhile waits so long to be carried into the view.
 pub const COPY_PAGES: i32 = 256;
 
+/// The same while others commit: whoever flushes the log meanwhile waits for no more than these.
+pub const COPY_BUSY_PAGES: i32 = 32;
+
+/// Milliseconds between two of these.
+pub const COPY_BUSY_PAUSE_MILLIS: u64 = 8;
+
+/// Milliseconds after the last commit in which a copy still takes it that others commit.
+pub const COPY_BUSY_MILLIS: u64 = 200;
+
 /// Ids of one organisation that a list reads at a time.
 pub const LIST_BATCH_ROWS: usize = 256;
 
