@@ -6,6 +6,7 @@ mod checkpoint;
 mod commit;
 mod commit_queue;
 mod copy;
+mod deleted;
 mod examine;
 mod failure;
 mod fault;

@@ -8,8 +8,8 @@ use panvault_directory::Directory;
 use panvault_model::VaultId;
 use panvault_store::Chain;
 
-use crate::applier::is_delete;
 use crate::apply_queue::carried_at_once;
+use crate::deleted::is_delete;
 use crate::fault::OpenFault;
 use crate::files::Files;
 use crate::limits::Settings;

@@ -14,11 +14,12 @@ use panvault_model::{NodeId, VaultId};
 use panvault_store::{Chain, SlotLimits, Slots};
 use tokio::sync::watch;
 
-use crate::applier::{Applier, Deleted};
+use crate::applier::Applier;
 use crate::apply_queue::ApplyQueue;
 use crate::checkpoint::{ViewFiles, ViewLog};
 use crate::commit::Committer;
 use crate::commit_queue::CommitQueue;
+use crate::deleted::Deleted;
 use crate::failure::Failure;
 use crate::fault::OpenFault;
 use crate::files::{Files, HeldFiles};
