@@ -1,3 +1,6 @@
+mod greeting;
+mod origins;
+
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
@@ -7,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use panvault_model::{AccountId, Currency, OrganisationId, ProcessorId, Role};
 use panvault_server::{ServerSettings, TryShop};
-use panvault_vault::limits::{ALLOWED_ORIGINS_MAX, CVV_TTL_SECONDS_MAX};
+use panvault_vault::limits::CVV_TTL_SECONDS_MAX;
 use panvault_vault::{
     ApiKeyChange, Given, Mode, NewAccount, NewApiKey, NewOrganisation, NewProcessor, Origin, Webhooks,
 };
@@ -15,6 +18,8 @@ use panvault_webhook::AddressPolicy;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Dev;
+use crate::commands::dev::greeting::{greeting, json};
+use crate::commands::dev::origins::{origins, with_own};
 use crate::commands::{runtime, to_the_end};
 use crate::config::ConsoleConfig;
 use crate::data::{
@@ -192,23 +197,6 @@ async fn allow_own(open: &OpenVault, publishable_key: &str, port: u16) -> anyhow
     Ok(())
 }
 
-/// The origins that a key is to have so that pages at this port may use it; `None` where it has them.
-fn with_own(allowed: &[String], port: u16) -> Option<Vec<String>> {
-    let mut missing = origins_at(&[port]);
-    missing.retain(|origin| !allowed.contains(origin));
-    if missing.is_empty() {
-        return None;
-    }
-    let mut kept = [allowed, &missing].concat();
-    // Beyond what a key may have, those of this machine go, former ports among them; what somebody added of other hosts stays.
-    if kept.len() > ALLOWED_ORIGINS_MAX {
-        kept.retain(|origin| !is_of_this_machine(origin));
-        kept.splice(0..0, origins(port));
-        kept.truncate(ALLOWED_ORIGINS_MAX);
-    }
-    Some(kept)
-}
-
 /// A vault of this command has its key file inside: it is for trying, and holds no real card.
 pub(super) fn settings(path: &Path) -> OpenSettings {
     OpenSettings {
@@ -297,32 +285,6 @@ async fn fill_vault(open: &OpenVault, listen: SocketAddr) -> anyhow::Result<DevV
     })
 }
 
-/// Where pages of somebody who tries things out come from: this server, and the usual ports of others.
-fn origins(port: u16) -> Vec<String> {
-    let mut ports = vec![port, 3000, 5173, 8000, 8080];
-    ports.retain(|port| *port != 0);
-    ports.sort_unstable();
-    ports.dedup();
-    origins_at(&ports)
-}
-
-/// Hosts that pages of this machine are opened at.
-const OWN_HOSTS: [&str; 2] = ["localhost", "127.0.0.1"];
-
-fn is_of_this_machine(origin: &str) -> bool {
-    let host = origin.strip_prefix("http://").map(|rest| rest.split_once(':').map_or(rest, |(host, _)| host));
-    host.is_some_and(|host| OWN_HOSTS.contains(&host))
-}
-
-/// The web origins of pages of this machine at these ports.
-fn origins_at(ports: &[u16]) -> Vec<String> {
-    let at = |host: &str, port: u16| match port {
-        80 => format!("http://{host}"),
-        port => format!("http://{host}:{port}"),
-    };
-    OWN_HOSTS.iter().flat_map(|host| ports.iter().map(move |port| at(host, *port))).collect()
-}
-
 async fn make_processor(open: &OpenVault, organisation: OrganisationId) -> anyhow::Result<ProcessorId> {
     let new = NewProcessor {
         organisation,
@@ -349,94 +311,4 @@ async fn make_account(
         checkout_theme: Vec::new(),
     };
     Ok(open.vault.account_create(&open.operator()?.permit()?, new).await?.id)
-}
-
-fn json(bound: &Bound, dev: &DevVault, data: &Path) -> String {
-    serde_json::json!({
-        "url": bound.url,
-        "metrics_url": bound.metrics_url,
-        "console_url": bound.console_url,
-        "organisation": dev.organisation,
-        "account": dev.account,
-        "processor": dev.processor,
-        "api_key": dev.api_key,
-        "publishable_key": dev.publishable_key,
-        "data": data,
-    })
-    .to_string()
-}
-
-fn greeting(bound: &Bound, dev: &DevVault, data: &Path, temporary: bool) -> String {
-    let url = &bound.url;
-    let kept = if temporary { " (removed at the end; keep a vault with --data DIR)" } else { "" };
-    let metrics = bound
-        .metrics_url
-        .as_ref()
-        .map_or_else(String::new, |url| format!("\n  metrics          {url}/metrics"));
-    let console = bound.console_url.as_deref().unwrap_or_default();
-    let post = |path: &str, body: &str| {
-        let key = &dev.api_key;
-        format!("curl -s {url}{path} -H 'X-APIKEY: {key}' -H 'Content-Type: application/json' -d '{body}'")
-    };
-    let (year, _) = bound.now().year_month();
-    let year = (year + 3) % 100;
-    let card = format!(
-        r#"{{"card_number": "4111111111111111", "cvv": "111", "expiry_month": "12", "expiry_year": "{year}", "organisation": "{}"}}"#,
-        dev.organisation
-    );
-    let transaction = format!(
-        r#"{{"account": "{}", "amount": 1099, "card": "'$CARD'", "customer_ip": "203.0.113.7", "dynamic_descriptor": "Example shop", "merchant_reference": "order-1001", "user_agent": "curl"}}"#,
-        dev.account
-    );
-    let update = format!(r#"{{"cvv": "222", "organisation": "{}"}}"#, dev.organisation);
-    let names = format!(
-        "export PANVAULT={url} KEY={} PUBLISHABLE_KEY={} ORGANISATION={} ACCOUNT={}",
-        dev.api_key, dev.publishable_key, dev.organisation, dev.account
-    );
-    format!(
-        "Panvault is ready: a test vault, for trying. It must never hold a real card.\n\n  \
-         url              {url}\n  \
-         docs             {url}/docs{metrics}\n  \
-         a shop to try    {url}/try\n  \
-         console          {console} (with the api key)\n  \
-         organisation     {}\n  \
-         account          {} (EUR, dummy processor {})\n  \
-         api key          {}\n  \
-         publishable key  {}\n  \
-         data             {}{kept}\n\n\
-         For another terminal, by the names of docs/guide.md:\n\n{names}\n\n\
-         Create a token, and keep its _id:\n\n{}\nCARD=$({} | cut -c9-32)\n\n\
-         Pay with it:\n\n{}\n\n\
-         The CVV is used up now. Put one back, and pay again:\n\n{}\n\n\
-         Stop with Ctrl-C.",
-        dev.organisation,
-        dev.account,
-        dev.processor,
-        dev.api_key,
-        dev.publishable_key,
-        data.display(),
-        post("/v1/card", &card),
-        post("/v1/card", &card),
-        post("/v1/transaction", &transaction),
-        post("/v1/card/$CARD", &update),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Each start at another port adds two origins, and once they were too many the key lost what somebody had added to it.
-    #[test]
-    fn origins_of_former_ports_go_and_others_stay() {
-        let shop = "https://shop.example".to_owned();
-        let mut allowed = [origins(1024), vec![shop.clone()]].concat();
-        assert_eq!(with_own(&allowed, 1024), None);
-        for port in 2000..2040 {
-            allowed = with_own(&allowed, port).unwrap();
-            assert!(allowed.len() <= ALLOWED_ORIGINS_MAX, "{allowed:?}");
-            assert!(allowed.contains(&shop), "{allowed:?}");
-            assert!(origins_at(&[port]).iter().all(|origin| allowed.contains(origin)), "{allowed:?}");
-        }
-    }
 }
