@@ -70,6 +70,9 @@ pub enum TrailFault {
     /// What the settings name cannot be used.
     #[error("{0}")]
     Settings(String),
+    /// The program failed while it was given the trail.
+    #[error("giving it the trail failed by a bug of the program: see the line of the panic, and report it")]
+    Panicked,
 }
 
 /// How the trail is exported.

@@ -1,4 +1,8 @@
+use core::future::poll_fn;
+use core::pin::pin;
+use core::task::Poll;
 use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use panvault_model::Timestamp;
@@ -24,14 +28,23 @@ impl Vault {
         let mut under_way = JoinSet::new();
         for destination in &export.settings.destinations {
             let (vault, destination) = (self.clone(), Arc::clone(destination));
-            under_way.spawn(async move { vault.trail_deliver_to(&*destination).await });
+            under_way.spawn(async move { vault.trail_deliver_caught(&*destination).await });
         }
         let mut delivered = Ok(());
         while let Some(one) = under_way.join_next().await {
-            // A destination whose code has failed has not taken it.
+            // None ends otherwise.
             delivered = delivered.and(one.map_or(Ok(()), |one| one.map(drop)));
         }
         delivered
+    }
+
+    /// The same for one. Where the program fails at it, the destination has not taken it, and that is its fault.
+    async fn trail_deliver_caught(&self, destination: &dyn TrailDestination) -> Result<bool, VaultError> {
+        if let Some(delivered) = caught(self.trail_deliver_to(destination)).await {
+            return delivered;
+        }
+        self.trail_failed(destination, TrailFault::Panicked);
+        Ok(false)
     }
 
     /// Whether it has all.
@@ -143,6 +156,17 @@ impl Vault {
     }
 }
 
+/// Does something to its end; `None` where it panicked.
+async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    // What it had in hand is gone with it: nothing of it is looked at again.
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
+
 /// Settings have recipients that fit, and what was signed fits too: only the random source fails where the program is right.
 fn seal_failed(fault: SealFault) -> VaultError {
     match fault {
@@ -162,7 +186,7 @@ pub(crate) async fn deliver_often(vault: WeakVault, name: String) {
             return;
         };
         let destination = Arc::clone(destination);
-        let delivered = vault.trail_deliver_to(&*destination).await;
+        let delivered = vault.trail_deliver_caught(&*destination).await;
         retry = match delivered {
             Ok(true) => Duration::ZERO,
             Ok(false) | Err(_) => {

@@ -3,6 +3,7 @@
 use core::future::{Future, ready};
 use core::pin::Pin;
 use core::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use panvault_keys::VaultPurpose;
@@ -321,6 +322,64 @@ async fn one_that_does_not_answer_keeps_no_other_waiting() {
     let ended = world.vault.trail_end(Duration::from_millis(1));
     tokio::time::timeout(Duration::from_secs(120), ended).await.unwrap().unwrap();
     delivering.abort();
+}
+
+/// Fails by a bug while it is given something, as long as it is told to.
+#[derive(Default)]
+struct Broken {
+    kept: Kept,
+    is_broken: AtomicBool,
+}
+
+impl TrailDestination for Broken {
+    fn name(&self) -> &str {
+        "broken"
+    }
+
+    fn take<'a>(
+        &'a self,
+        lines: &'a [u8],
+    ) -> Pin<Box<dyn Future<Output = Result<(), TrailFault>> + Send + 'a>> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            assert!(!self.is_broken.load(Ordering::SeqCst), "a bug");
+            self.kept.take(lines).await
+        })
+    }
+}
+
+/// A destination whose code panicked was given nothing more, and the status said of it that nothing was wrong.
+#[tokio::test]
+async fn a_panic_is_a_fault_of_the_destination_and_keeps_no_other_waiting() {
+    let world = World::new().await;
+    let (kept, broken) = (Arc::new(Kept::default()), Arc::new(Broken::default()));
+    let shop = world.shop(None).await;
+    world.vault.trail_export(TrailSettings {
+        checkpoint_seconds: 60,
+        destinations: vec![Arc::clone(&broken) as _, Arc::clone(&kept) as _],
+        recipients: Vec::new(),
+        refuse_changes_after_seconds: 0,
+    });
+    world.card(&shop).await;
+    let there = written(&world).await;
+    world.vault.trail_checkpoint(true).await.unwrap();
+    broken.is_broken.store(true, Ordering::SeqCst);
+    let said = || {
+        let status = world.vault.trail_status().into_iter();
+        status.map(|at| (at.name, at.records_behind, at.fault)).collect::<Vec<_>>()
+    };
+    // Again and again: no turn is left taken.
+    for _ in 0..2 {
+        world.vault.trail_deliver().await.unwrap();
+        assert_eq!(
+            said(),
+            [("broken".to_owned(), there, Some(TrailFault::Panicked)), ("kept".to_owned(), 0, None)]
+        );
+    }
+    broken.is_broken.store(false, Ordering::SeqCst);
+    world.vault.trail_deliver().await.unwrap();
+    assert_eq!(said(), [("broken".to_owned(), 0, None), ("kept".to_owned(), 0, None)]);
+    assert_eq!(broken.kept.read(public()).0.records, there);
 }
 
 #[tokio::test]
