@@ -59,6 +59,20 @@ fn calls_that_overlap_begin_and_end_where_they_did() {
     assert_eq!(trace.events, events);
 }
 
+/// A process that ended while a thread of it began a call left a line that was cut, and reading it failed. What was never made is left out, wherever its line ends.
+#[test]
+fn a_call_that_a_thread_did_not_live_to_make_was_not_made() {
+    let trace = trace(&[
+        r#"7 openat(AT_FDCWD, "/v/a", O_RDWR|O_CREAT|O_CLOEXEC, 0600) = 3"#,
+        r#"8 pwrite64(3, "x", 1, 0 <unfinished ...>"#,
+        r"9 pwrite64(3, 0x7f00, 1 <Cannot restart pid 9 with ptrace(PTRACE_SYSCALL): No such process>",
+        r"10 fdatasync(3) <Cannot restart pid 10 with ptrace(PTRACE_SYSCALL): No such process>",
+        r"11 fdatasync(3 <Cannot restart pid 11 with ptrace(PTRACE_SYSCALL): No such process>",
+        r"8 <... pwrite64 resumed>) = ?",
+    ]);
+    assert_eq!(trace.events, [Event::Begins(0), Event::Ends(0), Event::Begins(1), Event::Ends(1)]);
+}
+
 #[test]
 fn a_flush_covers_what_was_written_before_it_began_once_it_has_returned() {
     let durable = [

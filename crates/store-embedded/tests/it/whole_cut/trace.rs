@@ -96,6 +96,10 @@ impl Trace {
     }
 }
 
+/// What `strace` ends a line with, wherever that is, of a call that it was to let in, and whose thread had ended with its process: the call was never made. Strings are in
+/// hexadecimal, so that none has this.
+const NEVER_MADE: &[u8] = b"<Cannot restart pid ";
+
 /// The lines of whole calls, in the order in which they were made, and what happened to them.
 fn lines(text: &[u8]) -> (Vec<Vec<u8>>, Vec<Event>) {
     let (mut lines, mut events) = (Vec::new(), Vec::new());
@@ -105,6 +109,9 @@ fn lines(text: &[u8]) -> (Vec<Vec<u8>>, Vec<Event>) {
         let Some(space) = line.iter().position(|byte| *byte == b' ') else { continue };
         let (thread, line) = (&line[..space], line[space..].trim_ascii_start());
         if line.starts_with(b"+++") || line.starts_with(b"---") {
+            continue;
+        }
+        if line.windows(NEVER_MADE.len()).any(|part| part == NEVER_MADE) {
             continue;
         }
         if let Some(begun) = line.strip_suffix(b"<unfinished ...>") {
