@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use panvault_testkit::servers::{Postgres, PostgresDatabase, PostgresVersion};
-use panvault_testkit::{SeededRandom, canary_cards, http_send};
+use panvault_testkit::{SeededRandom, canary_cards};
 use serde_json::{Value, json};
 
 use crate::backup::hit_everywhere;
 use crate::cli::path;
+use crate::node::Node;
 use crate::serve::Served;
-use crate::support::{HttpAnswer, panvault, run, run_json, run_refused, until};
+use crate::support::{panvault, run, run_json, run_refused, until};
 
 /// A vault in a database, with an account and a key, and no node that is served yet.
 struct Trial {
@@ -23,40 +24,6 @@ struct Trial {
     organisation: String,
     account: String,
     key: String,
-}
-
-/// A node that is served.
-struct Node {
-    served: Served,
-    url: String,
-    key: String,
-}
-
-impl Node {
-    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> HttpAnswer {
-        let headers = [("X-APIKEY", self.key.as_str()), ("Content-Type", "application/json")];
-        let (url, body) = (format!("{}{path}", self.url), body.map(Value::to_string));
-        let mut answer = None;
-        // On a machine that has much else to do a node may not see its database for a moment, and says so.
-        until("it is answered", || {
-            let one = http_send(&url, method, &headers, body.as_deref()).unwrap();
-            let is_answered = one.status != 503;
-            answer = Some(one);
-            is_answered
-        });
-        answer.unwrap()
-    }
-
-    #[track_caller]
-    fn make(&self, path: &str, body: &Value) -> String {
-        let answer = self.ask("POST", path, Some(body));
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        answer.id()
-    }
-
-    fn stop(self) {
-        self.served.stop();
-    }
 }
 
 impl Trial {
@@ -130,7 +97,7 @@ impl Trial {
         let words: Vec<&str> =
             words.iter().map(String::as_str).chain(listen).chain(more.iter().copied()).collect();
         let (served, ready) = Served::start(&logs, &words);
-        Node { served, url: ready["url"].as_str().unwrap().to_owned(), key: self.key.clone() }
+        Node::new(served, &ready, &self.key)
     }
 
     #[track_caller]
@@ -176,7 +143,7 @@ impl Trial {
 
     fn card(&self, node: &Node, number: &str) -> String {
         let body = json!({ "card_number": number, "expiry_month": "12", "expiry_year": "2040", "organisation": self.organisation });
-        node.make("/v1/card", &body)
+        node.make_id("/v1/card", &body)
     }
 
     fn payment(&self, card: &str) -> Value {
@@ -230,7 +197,7 @@ fn a_vault_in_a_database_is_there_again_with_a_dump_a_backup_and_a_slot() {
     // A directory of before is told by the trail that this was a restore, and serves.
     let node = trial.serve(&database, "vault", &[]);
     for card in &before {
-        node.make("/v1/transaction", &trial.payment(card));
+        node.make_id("/v1/transaction", &trial.payment(card));
     }
     assert_eq!(node.ask("GET", &format!("/v1/card/{after}"), None).status, 404, "it was made after the dump");
     node.stop();
@@ -277,7 +244,7 @@ fn a_vault_in_a_database_is_there_again_with_a_base_backup_of_its_server() {
     assert_eq!(report["healthy"], json!(true), "{report}");
     let node = trial.serve(&database, "restored", &[]);
     for card in &before {
-        node.make("/v1/transaction", &trial.payment(card));
+        node.make_id("/v1/transaction", &trial.payment(card));
     }
     node.stop();
 }
@@ -289,16 +256,16 @@ fn what_is_not_the_vaults_last_word_is_refused_by_name() {
     let node = trial.serve(&trial.database, "vault", &[]);
     let card = trial.card(&node, "4111111111111111");
     let gone = trial.card(&node, "4111111111111111");
-    let paid = node.make("/v1/transaction", &trial.payment(&card));
+    let paid = node.make_id("/v1/transaction", &trial.payment(&card));
     trial.command(&["settle"]);
-    let refund = node.make(&format!("/v1/transaction/{paid}/refund"), &json!({ "amount": 100 }));
+    let refund = node.make_id(&format!("/v1/transaction/{paid}/refund"), &json!({ "amount": 100 }));
     let (revoked, _) = trial.make_key();
     node.stop();
     let older = trial.dump("older");
     let of_then = trial.postgres.put_back(&older);
     let node = trial.serve(&trial.database, "vault", &[]);
     let changed = json!({ "organisation": trial.organisation, "expiry_year": "39" });
-    node.make(&format!("/v1/card/{card}"), &changed);
+    node.make_id(&format!("/v1/card/{card}"), &changed);
     assert_eq!(node.ask("DELETE", &format!("/v1/card/{gone}"), None).status, 204);
     trial.command(&["apikey", "revoke", &revoked]);
     let made = trial.backup();
@@ -448,7 +415,7 @@ fn a_database_that_is_served_is_not_restored() {
         "{}",
         refused.err
     );
-    node.make("/v1/card", &json!({ "card_number": "4111111111111111", "expiry_month": "12", "expiry_year": "2040", "organisation": trial.organisation }));
+    node.make_id("/v1/card", &json!({ "card_number": "4111111111111111", "expiry_month": "12", "expiry_year": "2040", "organisation": trial.organisation }));
     node.stop();
 }
 

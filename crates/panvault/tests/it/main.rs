@@ -27,6 +27,7 @@ mod links;
 mod memory;
 mod move_vault;
 mod network_token;
+mod node;
 mod nodes;
 mod notification;
 mod once;

@@ -11,8 +11,9 @@ use panvault_testkit::servers::{Postgres, PostgresDatabase, Redis, RedisOptions}
 use serde_json::{Value, json};
 
 use crate::cli::path;
+use crate::node::Node;
 use crate::serve::Served;
-use crate::support::{Ended, HttpAnswer, run, run_json, run_refused, until};
+use crate::support::{Ended, run, run_json, run_refused, until};
 
 /// Requests that race for one CVV.
 const RACERS: usize = 40;
@@ -25,13 +26,6 @@ struct Cluster {
     directory: tempfile::TempDir,
     organisation: String,
     account: String,
-    key: String,
-}
-
-/// A node that is served.
-struct Node {
-    served: Served,
-    url: String,
     key: String,
 }
 
@@ -114,7 +108,7 @@ impl Cluster {
                 "",
             ],
         );
-        Node { served, url: ready["url"].as_str().unwrap().to_owned(), key: self.key.clone() }
+        Node::new(served, &ready, &self.key)
     }
 
     fn status(&self) -> Ended {
@@ -137,32 +131,6 @@ impl Cluster {
             "account": self.account, "amount": 1099, "card": card, "customer_ip": "203.0.113.7",
             "dynamic_descriptor": "Example shop", "merchant_reference": "order", "user_agent": "test",
         })
-    }
-}
-
-impl Node {
-    fn get(&self, path: &str) -> HttpAnswer {
-        self.get_with(path, &self.key)
-    }
-
-    fn get_with(&self, path: &str, key: &str) -> HttpAnswer {
-        http_send(&format!("{}{path}", self.url), "GET", &[("X-APIKEY", key)], None).unwrap()
-    }
-
-    fn post(&self, path: &str, body: &Value) -> HttpAnswer {
-        let headers = [("X-APIKEY", self.key.as_str()), ("Content-Type", "application/json")];
-        http_send(&format!("{}{path}", self.url), "POST", &headers, Some(&body.to_string())).unwrap()
-    }
-
-    #[track_caller]
-    fn make(&self, path: &str, body: &Value) -> Value {
-        let answer = self.post(path, body);
-        assert_eq!(answer.status, 200, "{}", answer.text);
-        serde_json::from_str(&answer.text).unwrap()
-    }
-
-    fn is_ready(&self) -> bool {
-        http_send(&format!("{}/readyz", self.url), "GET", &[], None).unwrap().status == 200
     }
 }
 
