@@ -13,7 +13,7 @@ use crate::apply_queue::{ApplyQueue, End};
 use crate::checkpoint::{CheckpointFault, Then, ViewLog};
 use crate::commit_queue::CommitQueue;
 use crate::copy::ViewCopy;
-use crate::deleted::{Deleted, is_delete, now};
+use crate::deleted::{Deleted, Ended, ended, now};
 use crate::fault::{is_busy, is_full};
 use crate::limits::{
     APPLY_MILLIS, COPY_BUSY_MILLIS, COPY_BUSY_PAGES, COPY_BUSY_PAUSE_MILLIS, COPY_PAGES, PATROL_BUSY_ROWS,
@@ -126,9 +126,15 @@ impl Applier {
             return Ok(Some(true));
         };
         *dirty = true;
-        let deleting = frames.iter().rev().find(|frame| frame.effects.iter().flatten().any(is_delete));
-        if let Some(frame) = deleting {
-            self.deleted.note(frame.segment);
+        for frame in &frames {
+            match ended(&frame.notes, &frame.effects) {
+                Ended::Nothing => {}
+                Ended::Rows => self.deleted.note(frame.segment),
+                Ended::Keys => {
+                    self.deleted.note(frame.segment);
+                    self.spares.archive_release(frame.segment.saturating_add(1));
+                }
+            }
         }
         self.applied(&frames, found_by);
         self.written(view, segment)?;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use panvault_store::{Effect, Row, RowKey};
+use panvault_store::{Action, AuditNote, DocumentKind, Effect, Effects, Row, RowKey};
 
 /// What was deleted and is still in a segment of the log, or in SQLite's.
 pub(crate) struct Deleted {
@@ -67,14 +67,42 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
+/// What a commit ended of what earlier ones have, so that these must leave the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Nothing,
+    /// Cards or details of customers: they go when the log gives them up.
+    Rows,
+    /// Keys, which were wrapped in earlier commits: they go from what is kept for backups too.
+    Keys,
+}
+
+/// What the steps of a commit ended.
+pub(crate) fn ended(notes: &[AuditNote], effects: &[Effects]) -> Ended {
+    let destroys = |note: &AuditNote| matches!(note.action, Action::KeyDestroy | Action::VaultKeyDestroy);
+    let mut effects = effects.iter().flatten();
+    if notes.iter().any(destroys) || effects.clone().any(is_delete_of_key) {
+        Ended::Keys
+    } else if effects.any(is_delete) {
+        Ended::Rows
+    } else {
+        Ended::Nothing
+    }
+}
+
 /// Whether ciphertext in the log has to go with it: that of what is deleted, and of a customer whose details were sealed anew, of which one
 /// may have ended.
-pub(crate) fn is_delete(effect: &Effect) -> bool {
+fn is_delete(effect: &Effect) -> bool {
     match effect {
         Effect::Delete(key) => matches!(key, RowKey::Card(_) | RowKey::Customer(_)),
         Effect::Put(Row::Customer(row)) => row.version > 1 && row.sealed_version == row.version,
         Effect::Put(_) | Effect::Retag(_) => false,
     }
+}
+
+/// Whether it takes away a wrapped key, as the deletion of an organisation does.
+const fn is_delete_of_key(effect: &Effect) -> bool {
+    matches!(effect, Effect::Delete(RowKey::Document(DocumentKind::OrganisationKey, _)))
 }
 
 #[cfg(test)]

@@ -9,14 +9,24 @@ use panvault_model::VaultId;
 use panvault_store::Chain;
 
 use crate::apply_queue::carried_at_once;
-use crate::deleted::is_delete;
+use crate::deleted::{Ended, ended};
 use crate::fault::OpenFault;
 use crate::files::Files;
 use crate::limits::Settings;
 use crate::log::{Recovered, recover, segment_path};
 use crate::view::{self, Access, ApplyFrame, Tallies};
 
-/// Reads the log, and brings the view up to its end. Says too which segment last has a card that was deleted since.
+/// What a start has found.
+pub(crate) struct Replayed {
+    pub(crate) found: Recovered,
+    pub(crate) tallies: Tallies,
+    /// The segment that last has something that was deleted since.
+    pub(crate) deleted_in: Option<u64>,
+    /// The same of keys that were destroyed.
+    pub(crate) keys_ended_in: Option<u64>,
+}
+
+/// Reads the log, and brings the view up to its end.
 pub(crate) fn replay(
     directory: &Directory,
     log: &Path,
@@ -24,7 +34,7 @@ pub(crate) fn replay(
     chain: &Arc<dyn Chain>,
     files: &dyn Files,
     settings: &Settings,
-) -> Result<(Recovered, Option<u64>, Tallies), OpenFault> {
+) -> Result<Replayed, OpenFault> {
     // The log is read whole before anything is changed: a refusal must leave all as it was.
     let (applied, tallies) = match view_meta(directory, vault, chain, settings.cache_kib)? {
         Some(found) => found,
@@ -32,13 +42,15 @@ pub(crate) fn replay(
     };
     let mut frames: Vec<ApplyFrame> = Vec::new();
     let mut foreign = None;
-    let mut deleted_in = None;
+    let (mut deleted_in, mut keys_ended_in) = (None, None);
     let found = recover(files, log, vault, chain.as_ref(), &mut |frame| {
         if frame.last_sequence() == applied.applied && Some((frame.tag, frame.key)) != applied.link {
             foreign = Some(frame.last_sequence());
         }
-        if frame.effects.iter().flatten().any(is_delete) {
-            deleted_in = Some(frame.segment);
+        match ended(&frame.notes, &frame.effects) {
+            Ended::Nothing => {}
+            Ended::Rows => deleted_in = Some(frame.segment),
+            Ended::Keys => (deleted_in, keys_ended_in) = (Some(frame.segment), Some(frame.segment)),
         }
         if frame.first_sequence > applied.applied {
             frames.push(frame.into());
@@ -74,7 +86,7 @@ pub(crate) fn replay(
             view::end_log(&connection, false)?;
         }
     }
-    Ok((found, deleted_in, tallies))
+    Ok(Replayed { found, tallies, deleted_in, keys_ended_in })
 }
 
 /// Makes durable what is there. A process that was killed may have written a frame, or given a segment its name, and not have

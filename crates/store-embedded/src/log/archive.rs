@@ -55,9 +55,14 @@ impl Archive {
         Ok(archive)
     }
 
-    /// Whether what is given up is kept.
+    /// Whether any is kept.
     pub(crate) const fn keeps(&self) -> bool {
         self.bytes_max > 0
+    }
+
+    /// Whether this one is to be kept.
+    pub(crate) const fn wants(&self, number: u64) -> bool {
+        self.keeps() && number >= self.wanted_from
     }
 
     /// Keeps one more.

@@ -76,10 +76,10 @@ fn is_spare(path: &Path) -> bool {
     name == "spare" || name.strip_prefix("spare.").is_some_and(|number| number.parse::<usize>().is_ok())
 }
 
-/// An old segment that is to be archived, with its number: not one that is half erased.
+/// An old segment that is to be archived, with its number: not one that is half erased, or that nobody wants.
 fn to_archive<'a>(state: &State, old: Option<&'a PathBuf>) -> Option<(&'a PathBuf, u64)> {
-    let path = old.filter(|_| state.archive.keeps())?;
-    Some((path, segment_number(path)?))
+    let path = old?;
+    Some((path, segment_number(path).filter(|number| state.archive.wants(*number))?))
 }
 
 /// Whether it is room that is missing.

@@ -28,7 +28,7 @@ use crate::log::{FrameBuilder, SegmentHeader, Spares, Tail, erase, segment_path}
 use crate::overlay::Overlay;
 use crate::patrol::Patrol;
 use crate::readers::Readers;
-use crate::replay::replay;
+use crate::replay::{Replayed, replay};
 use crate::row_cache::RowCache;
 use crate::store::held::{Held, lock};
 use crate::store::{EmbeddedStore, Shared};
@@ -98,7 +98,8 @@ impl EmbeddedStore {
     ) -> Result<Self, OpenFault> {
         let directory = &held.directory;
         let log = held.log.path().to_owned();
-        let (found, deleted_in, tallies) = replay(directory, &log, vault, &chain, files.as_ref(), &settings)?;
+        let Replayed { found, tallies, deleted_in, keys_ended_in } =
+            replay(directory, &log, vault, &chain, files.as_ref(), &settings)?;
         let tail = Tail::open(Arc::clone(&files), log.clone(), vault, settings.segment_bytes, &found)
             .map_err(OpenFault::io(&log))?;
         let queue = Arc::new(CommitQueue::default());
@@ -112,6 +113,9 @@ impl EmbeddedStore {
             Arc::clone(&failure),
         );
         let spares = Arc::new(spares.map_err(OpenFault::io(&log))?);
+        if let Some(segment) = keys_ended_in {
+            spares.archive_release(segment.saturating_add(1));
+        }
         let tallies = Arc::new(tallies);
         let durable = Arc::new(AtomicU64::new(found.next_sequence - 1));
         let (applied_sender, applied) = watch::channel(found.next_sequence - 1);

@@ -8,15 +8,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use panvault_directory::Directory;
 use panvault_model::{Sealed, TransactionStatus};
-use panvault_store::{CardRow, Store, StoreFault};
+use panvault_store::{Action, AuditNote, CardRow, Commit, DocumentKind, DocumentRow, Store, StoreFault};
 use panvault_store_embedded::{
     Copied, EmbeddedStore, Files, FramesFault, LogPlace, Settings, SystemFiles, examine_copy, frames_apply,
 };
 use panvault_testkit::conformance::rows::{
-    VAULT, card, card_changed, chain, transaction, transaction_settled,
+    VAULT, card, card_changed, chain, document, transaction, transaction_settled,
 };
 use panvault_testkit::conformance::{
-    card_delete, card_insert, card_update, transaction_initiate, transaction_settle,
+    card_delete, card_insert, card_update, document_delete, document_put, documents_commit,
+    transaction_initiate, transaction_settle,
 };
 
 use crate::support::{Home, all_of, block_on, done, led, settings};
@@ -236,6 +237,68 @@ fn what_was_deleted_just_before_a_backup_goes_with_it() {
         until(|| !archived(&home).is_empty()).await;
         store.close().await.unwrap();
     });
+}
+
+const WRAPPED: &[u8] = b"a key of an organisation, wrapped";
+
+/// A store with a wrapped key in the first of the segments that are archived.
+async fn keyed(home: &Home, files: Arc<dyn Files>) -> EmbeddedStore {
+    let store = archiving(home, PLENTY, files);
+    let row = DocumentRow { body: WRAPPED.to_vec(), ..document(DocumentKind::OrganisationKey, 9, 1) };
+    done(store.commit(documents_commit(vec![document_put(row)])).await.unwrap());
+    insert(&store, 10..30).await;
+    until(|| archived(home).len() >= 3).await;
+    let is_archived = |path: &PathBuf| path.extension().is_some_and(|end| end == "archived");
+    assert!(home.holding(WRAPPED).iter().any(is_archived), "the look finds what is there");
+    store
+}
+
+/// The key is destroyed, as one is by whoever asks for it.
+fn destroyed() -> Commit {
+    let change = documents_commit(vec![document_put(document(DocumentKind::OrganisationKey, 9, 2))]);
+    Commit { audit: AuditNote { action: Action::KeyDestroy, ..change.audit }, ..change }
+}
+
+/// A key that was destroyed, or went with its organisation, stayed in what is kept for backups until the next of them, wrapped as it was. What was given up before now goes
+/// at once, and with it the segment that the log still had.
+#[test]
+fn nothing_is_kept_of_keys_that_ended() {
+    let key = document(DocumentKind::OrganisationKey, 9, 1);
+    let deleted = documents_commit(vec![document_delete(key.kind, key.id, key.version)]);
+    for ending in [destroyed(), deleted] {
+        let (home, elsewhere) = (Home::new(), Home::empty());
+        block_on(async {
+            let store = keyed(&home, Arc::new(SystemFiles)).await;
+            done(store.commit(ending).await.unwrap());
+            home.until_gone(WRAPPED);
+            let from = LogPlace { sequence: 1, tag: [0; 32] };
+            assert!(matches!(frames(&store, from, &elsewhere).await, Err(FramesFault::Gone { .. })));
+            insert(&store, 30..50).await;
+            until(|| !archived(&home).is_empty()).await;
+            store.close().await.unwrap();
+        });
+    }
+}
+
+/// The same where the process ended before any of it had gone.
+#[test]
+fn what_is_left_of_keys_that_ended_goes_with_the_next_start() {
+    let home = Home::new();
+    let held = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&held);
+    let files = Watched::new(move |call, thread| {
+        let is_held = call == Call::Rename && thread == "panvault-spare" && asked.load(Ordering::SeqCst);
+        if is_held { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+    });
+    block_on(async {
+        let store = keyed(&home, files).await;
+        held.store(true, Ordering::SeqCst);
+        done(store.commit(destroyed()).await.unwrap());
+        store.close().await.unwrap();
+    });
+    assert!(archived(&home).len() >= 3);
+    let _store = archiving(&home, PLENTY, Arc::new(SystemFiles));
+    home.until_gone(WRAPPED);
 }
 
 /// A byte that was changed in what is kept is said: the log beside it is to be looked at.

@@ -111,7 +111,7 @@ impl Rows {
 fn why_not(fault: &FramesFault, shown: &str) -> Option<String> {
     match fault {
         FramesFault::Gone { sequence } => Some(format!(
-            "the log no longer has what came behind step {sequence}, with which {shown} ends: it keeps that until the next backup, and no more than backup_archive_bytes of it"
+            "the log no longer has what came behind step {sequence}, with which {shown} ends: it keeps that until the next backup, no more than backup_archive_bytes of it, and nothing of it when keys are destroyed"
         )),
         FramesFault::KeyGone => Some(format!(
             "what came behind the end of {shown} is under a key of the chain that was destroyed"

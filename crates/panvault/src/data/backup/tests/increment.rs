@@ -230,6 +230,31 @@ fn what_the_log_gave_up_is_in_the_increment_or_it_is_a_full_backup() {
     assert_eq!(trial.verify(&made.path).unwrap().cards, 1);
 }
 
+/// Keys that were destroyed stayed in what is kept, wrapped as they were, until the next backup. Now it goes with them, and the next backup is a full one.
+#[test]
+fn nothing_is_kept_of_before_keys_were_destroyed() {
+    let trial = Trial::new();
+    let base = trial.backup();
+    let made = trial.with(async |open| {
+        let new = NewOrganisation { name: "Gone".to_owned(), ..NewOrganisation::default() };
+        let gone = open.vault.organisation_create(&open.operator().unwrap().permit().unwrap(), new).await;
+        let gone = gone.unwrap().id;
+        given_up(open, &trial).await;
+        while archived(&trial) == 0 {
+            tokio::task::yield_now().await;
+        }
+        open.vault.key_destroy(&open.operator().unwrap().permit().unwrap(), gone, gone).await.unwrap();
+        while archived(&trial) > 0 {
+            tokio::task::yield_now().await;
+        }
+        let backups = open.backups(&trial.vault());
+        let permit = open.operator().unwrap().permit().unwrap();
+        backups.make(&permit, &trial.destination(), Some(&base.path)).await.unwrap()
+    });
+    assert!(made.full_because.unwrap().contains("when keys are destroyed"));
+    trial.verify(&made.path).unwrap();
+}
+
 /// A vault that was restored repeats numbers of steps: they are other steps.
 #[test]
 fn a_vault_that_was_restored_does_not_go_on_from_backups_of_before() {
