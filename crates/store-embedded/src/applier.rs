@@ -52,6 +52,8 @@ pub(crate) struct Applier {
     pub(crate) held_up: watch::Sender<Option<StoreFault>>,
     pub(crate) queue: Arc<CommitQueue>,
     pub(crate) spares: Arc<Spares>,
+    /// The log is on the view's disk.
+    pub(crate) log_shares_disk: bool,
     /// The oldest segment that is still there.
     pub(crate) oldest: u64,
     pub(crate) deleted: Deleted,
@@ -278,8 +280,10 @@ impl Applier {
             return;
         }
         if why == StoreFault::Full {
-            // What is kept for backups may be what fills it.
-            self.spares.archive_clear();
+            if self.log_shares_disk {
+                // What is kept for backups may be what fills it.
+                self.spares.archive_clear();
+            }
             let advice = "free space on the disk of the data directory; lists and, when the log is full too, \
                           writes resume by themselves";
             tracing::error!(%error, advice, "view.no_room");

@@ -22,6 +22,7 @@ mod scan;
 #[expect(clippy::unwrap_used, clippy::panic, reason = "a fault here is a failed test")]
 pub mod servers;
 mod shared_cvv;
+mod small_disk;
 pub mod workload;
 
 pub use crate::cards::{CanaryCard, canary_cards};
@@ -32,3 +33,4 @@ pub use crate::keys::{operator, operator_key, root_key, slot_key, vault_header, 
 pub use crate::network_cvv::{NetworkCvvs, NetworkFaults};
 pub use crate::scan::{Encoding, Leak, LeakScan, NeedleScan, plain_blocks, triples};
 pub use crate::shared_cvv::SharedCvvs;
+pub use crate::small_disk::SmallDisk;

@@ -5,9 +5,9 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use panvault_testkit::SmallDisk;
 use serde_json::json;
 
-use crate::disk::SmallDisk;
 use crate::support::{Dev, assert_healthy, doctor, run, run_json, run_refused};
 
 pub(crate) fn path(path: &Path) -> &str {

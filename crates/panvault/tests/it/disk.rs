@@ -1,10 +1,10 @@
 //! Disks that fail and disks that are full: nothing is acknowledged that is not kept, and the log says what to do.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use panvault_testkit::canary_cards;
+use panvault_testkit::{SmallDisk, canary_cards};
 use serde_json::json;
 
 use crate::support::{Dev, HttpAnswer, assert_healthy, panvault, until};
@@ -69,24 +69,6 @@ fn a_failing_write_ends_the_server_and_loses_nothing() {
     }
     dev.stop();
     assert_healthy(&directory.path().join("vault"));
-}
-
-/// A small file system of its own; unmounted when it goes.
-pub(crate) struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    pub(crate) fn mount(path: &Path, mebibytes: u32) -> Option<Self> {
-        let size = format!("size={mebibytes}m");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(path).output().ok()?;
-        mounted.status.success().then(|| Self(path.to_owned()))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        drop(Command::new("umount").arg("-l").arg(&self.0).output());
-    }
 }
 
 #[test]

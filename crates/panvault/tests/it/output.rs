@@ -6,11 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use panvault_testkit::http_send;
+use panvault_testkit::{SmallDisk, http_send};
 use serde_json::json;
 
 use crate::cli::path;
-use crate::disk::SmallDisk;
 use crate::serve::vault;
 use crate::support::{Dev, assert_healthy, panvault, run_json, run_refused, until};
 

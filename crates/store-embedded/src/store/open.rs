@@ -4,7 +4,7 @@ use core::sync::atomic::AtomicU64;
 use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 use std::thread::{self, JoinHandle};
@@ -127,6 +127,7 @@ impl EmbeddedStore {
         let overlay = Arc::new(RwLock::new(overlay));
         let readers = Arc::new(Readers::open(directory, settings.readers, settings.cache_kib)?);
         let row_cache = Arc::new(RowCache::new(settings.row_cache_bytes));
+        let log_shares_disk = shares_disk(directory, &held.log).map_err(OpenFault::io(directory.path()))?;
         let view_files =
             ViewFiles::open(files.as_ref(), directory.path()).map_err(OpenFault::io(directory.path()))?;
         let fingerprints = Fingerprints::open(&view, settings.merging)?;
@@ -145,6 +146,7 @@ impl EmbeddedStore {
             held_up: held_up_sender,
             queue: Arc::clone(&queue),
             spares: Arc::clone(&spares),
+            log_shares_disk,
             oldest: found.segments.first().map_or(1, |segment| segment.number),
             deleted: Deleted::found(deleted_in, settings.deleted_time_max),
         };
@@ -207,6 +209,11 @@ impl EmbeddedStore {
             .map_err(OpenFault::io(directory.path()))?;
         Ok(Self { shared, threads: Mutex::new(threads), held })
     }
+}
+
+/// Whether two directories are on one file system.
+fn shares_disk(one: &Directory, other: &Directory) -> std::io::Result<bool> {
+    Ok(one.metadata()?.dev() == other.metadata()?.dev())
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {

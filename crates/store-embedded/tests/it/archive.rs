@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,6 +12,7 @@ use panvault_store::{Action, AuditNote, CardRow, Commit, DocumentKind, DocumentR
 use panvault_store_embedded::{
     Copied, EmbeddedStore, Files, FramesFault, LogPlace, Settings, SystemFiles, examine_copy, frames_apply,
 };
+use panvault_testkit::SmallDisk;
 use panvault_testkit::conformance::rows::{
     VAULT, card, card_changed, chain, document, transaction, transaction_settled,
 };
@@ -38,7 +39,12 @@ fn archiving(home: &Home, archive_bytes_max: u64, files: Arc<dyn Files>) -> Embe
 }
 
 fn archived(home: &Home) -> Vec<PathBuf> {
-    let names = std::fs::read_dir(home.path().join("log")).unwrap().map(|entry| entry.unwrap().path());
+    archived_in(&home.path().join("log"))
+}
+
+/// What is archived in a log.
+fn archived_in(log: &Path) -> Vec<PathBuf> {
+    let names = std::fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path());
     let mut archived: Vec<_> =
         names.filter(|path| path.extension().is_some_and(|end| end == "archived")).collect();
     archived.sort();
@@ -317,6 +323,52 @@ fn what_was_changed_in_the_archive_is_named() {
         let found = frames(&store, start.end, &elsewhere).await;
         assert!(matches!(found, Err(FramesFault::Damaged { segment: 2 })), "{found:?}");
     });
+}
+
+/// What is archived went where the view's disk was full, though the log had another.
+#[test]
+fn the_archive_gives_way_to_a_view_on_its_own_disk_and_to_no_other() {
+    for is_elsewhere in [false, true] {
+        let (small, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let Some(_mounted) = SmallDisk::mount(small.path(), 24) else {
+            eprintln!("skipped: mounting a small file system needs root");
+            return;
+        };
+        let store = small.path().join("store");
+        std::fs::create_dir(&store).unwrap();
+        let log = other.path().join("log");
+        let log_directory = is_elsewhere.then(|| log.clone());
+        let settings = Settings { archive_bytes_max: PLENTY, log_directory, ..settings() };
+        EmbeddedStore::create(&store, VAULT, chain(VAULT).as_ref(), &settings).unwrap();
+        let archived = || if is_elsewhere { archived_in(&log) } else { archived_in(&store.join("log")) };
+        block_on(async {
+            let opened = EmbeddedStore::open(&store, VAULT, chain(VAULT), settings.clone()).unwrap();
+            insert(&opened, 10..30).await;
+            until(|| archived().len() >= 3).await;
+            let before = archived();
+            // Less than the view needs for what comes, and more than the log does.
+            fill(&small.path().join("ballast"), if is_elsewhere { 1 << 20 } else { 5 << 20 });
+            let mut n = 30;
+            while !opened.status().lists_full && (is_elsewhere || !archived().is_empty()) {
+                drop(opened.commit(card_insert(&large(n))).await);
+                n += 1;
+            }
+            if is_elsewhere {
+                assert!(before.iter().all(|path| path.exists()), "it takes nothing of that disk");
+            } else {
+                until(|| before.iter().all(|path| !path.exists())).await;
+            }
+        });
+    }
+}
+
+/// Fills a disk up to so many bytes.
+fn fill(ballast: &Path, left: usize) {
+    let mut taken = Vec::new();
+    while std::fs::write(ballast, &taken).is_ok() {
+        taken.resize(taken.len() + (1 << 20), 0);
+    }
+    std::fs::write(ballast, &taken[..taken.len().saturating_sub(left + (1 << 20))]).unwrap();
 }
 
 /// Where no new file fits, the archive gives its own up, and the log goes on in them.
