@@ -23,6 +23,10 @@ mod scan;
 pub mod servers;
 mod shared_cvv;
 mod small_disk;
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a fault here is a failed test")]
+mod syslog;
+#[expect(clippy::unwrap_used, reason = "a fault here is a failed test")]
+mod tls;
 pub mod workload;
 
 pub use crate::cards::{CanaryCard, canary_cards};
@@ -34,3 +38,4 @@ pub use crate::network_cvv::{NetworkCvvs, NetworkFaults};
 pub use crate::scan::{Encoding, Leak, LeakScan, NeedleScan, plain_blocks, triples};
 pub use crate::shared_cvv::SharedCvvs;
 pub use crate::small_disk::SmallDisk;
+pub use crate::syslog::SyslogServer;

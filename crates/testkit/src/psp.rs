@@ -17,7 +17,6 @@ mod notification;
 mod peer;
 mod request;
 mod stripe;
-mod tls;
 
 pub use self::adyen::{ADYEN_API_KEY, ADYEN_HMAC_KEY, ADYEN_MERCHANT_ACCOUNT, Adyen};
 pub use self::checkout::{CHECKOUT_CHANNEL, CHECKOUT_SECRET_KEY, CHECKOUT_WEBHOOK_KEY, Checkout};

@@ -5,14 +5,16 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use panvault_testkit::{CanaryCard, HttpAnswer, LeakScan, canary_cards, http_send};
+use panvault_testkit::{CanaryCard, HttpAnswer, LeakScan, SyslogServer, canary_cards, http_send};
 use serde_json::json;
 
 use crate::cli::path;
 use crate::serve::Served;
-use crate::support::{Dev, run, run_json};
+use crate::support::{Dev, run, run_json, until};
 
 const CARDS: usize = 1_200;
+/// Of which so many are in an increment.
+const INCREMENT_CARDS: usize = 100;
 
 #[test]
 fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
@@ -78,9 +80,20 @@ fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
     dev.kill();
     clean("killed");
     let dev = Dev::start(directory.path(), &["--log-level", "trace"]);
+    let (organisation, api_key) = (dev.organisation.clone(), dev.key.clone());
     dev.stop();
     clean("stopped");
-    said.extend(handed_out(directory.path(), &key, of));
+    let send = |url: &str, card: &CanaryCard| {
+        let body = json!({
+            "card_number": card.number, "cvv": card.cvv, "expiry_month": "12", "expiry_year": "2040", "organisation": organisation,
+        });
+        let headers = [("X-APIKEY", api_key.as_str()), ("Content-Type", "application/json")];
+        let made = http_send(&format!("{url}/v1/card"), "POST", &headers, Some(&body.to_string())).unwrap();
+        assert_eq!(made.status, 200, "{}", made.text);
+    };
+    said.extend(handed_out(directory.path(), &key, of, |url| {
+        cards[..INCREMENT_CARDS].iter().for_each(|card| send(url, card));
+    }));
     assert!(scan.scan("answers", &said).is_empty(), "what is handed out has a number");
     clean("handed out");
     let log = fs::read_to_string(directory.path().join("stderr")).unwrap();
@@ -110,11 +123,24 @@ fn nothing_that_was_written_or_said_holds_a_card_number_or_a_cvv() {
     assert!(!scan.scan_directory(directory.path()).unwrap().is_empty());
 }
 
-/// What of a vault others are given, in files: all of its trail as it leaves, and its report; and what is said where a backup is held against that trail.
-fn handed_out(directory: &Path, key: &str, backup: &str) -> Vec<u8> {
+/// What of a vault others are given: all of its trail as it leaves, in a file and over a network, an increment of what `live` does meanwhile, and its report; and what is said where
+/// a backup is held against that trail.
+fn handed_out(directory: &Path, key: &str, backup: &str, live: impl FnOnce(&str)) -> Vec<u8> {
     let (data, trail) = (directory.join("vault"), directory.join("trail.jsonl"));
     let (data, exported) = (path(&data), format!("trail_file={}", trail.display()));
+    let (syslog, root) = (SyslogServer::start(), directory.join("syslog.pem"));
+    fs::write(&root, &syslog.root_pem).unwrap();
+    let to_syslog = format!("trail_syslog=localhost:{}", syslog.port);
+    let root = format!("trail_syslog_ca_file={}", root.display());
     let set = [
+        "--set",
+        &to_syslog,
+        "--set",
+        &root,
+        "--set",
+        "trail_checkpoint_seconds=1",
+        "--set",
+        "backup_archive_bytes=268435456",
         "--set",
         "listen=127.0.0.1:0",
         "--set",
@@ -126,13 +152,22 @@ fn handed_out(directory: &Path, key: &str, backup: &str) -> Vec<u8> {
         "--set",
         &exported,
     ];
-    let (mut served, _) = Served::start(directory, &[&["--data", data], &set[..]].concat());
+    let (mut served, ready) = Served::start(directory, &[&["--data", data], &set[..]].concat());
+    let backups = directory.join("increments");
+    let make = |since: &[&str]| {
+        run_json(&[&["backup", path(&backups), "--data", data, "--set", key, "--json"], since].concat())
+    };
+    let full = make(&[]);
+    live(ready["url"].as_str().unwrap());
+    let increment = make(&["--since", path(&backups)]);
+    assert_eq!(increment["base"], full["backup"], "{increment}");
+    let created = |lines: &[u8]| lines.windows(11).filter(|window| *window == b"card_create").count();
+    until("the syslog server has the trail", || created(&syslog.came()) >= CARDS + INCREMENT_CARDS);
     served.signal("-TERM");
     served.event("server.stopped");
     served.child.wait().unwrap();
     let lines = fs::read(&trail).unwrap();
-    let created = lines.windows(11).filter(|window| *window == b"card_create").count();
-    assert!(created >= CARDS / 2, "{created} cards are in the trail");
+    assert_eq!(created(&lines), created(&syslog.came()), "both were given all of it");
     let vault = ["--data", data, "--set", key];
     let page = directory.join("report.html");
     run(&[&["pci", "report", "--html", path(&page)], &vault[..]].concat());
@@ -148,7 +183,8 @@ fn handed_out(directory: &Path, key: &str, backup: &str) -> Vec<u8> {
     let held = run(&[&held[..], &["--accept-older", id], &vault[..]].concat());
     assert!(held.status.success(), "{}", held.err);
     let all = [report, verified, older, held];
-    all.into_iter().flat_map(|ended| [ended.out.into_bytes(), ended.err.into_bytes()].concat()).collect()
+    let said = all.into_iter().flat_map(|ended| [ended.out.into_bytes(), ended.err.into_bytes()].concat());
+    said.chain(syslog.came()).collect()
 }
 
 /// A customer's life. What is personal of it is shown to who may see it, and stands in no file and no log in clear.

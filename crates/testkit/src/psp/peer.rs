@@ -8,10 +8,10 @@ use std::time::Duration;
 use rustix::net::sockopt::set_socket_linger;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use super::tls::{self, Tls};
 use super::{Manner, PspAnswer, PspRequest, Seen};
 use crate::psp::Psp;
 use crate::servers::free_port;
+use crate::tls::{self, Tls};
 
 /// Tries to listen where another process was faster.
 const TRIES_MAX: usize = 100;

@@ -6,13 +6,13 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// What a peer shows, and the root that it comes of.
-pub(super) struct Tls {
-    pub(super) config: Arc<ServerConfig>,
-    pub(super) root_pem: String,
+pub(crate) struct Tls {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) root_pem: String,
 }
 
 /// A root of its own, and a certificate of it for `localhost` and 127.0.0.1.
-pub(super) fn made() -> Tls {
+pub(crate) fn made() -> Tls {
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let key = KeyPair::generate().unwrap();
