@@ -1,4 +1,4 @@
-//! Writes the inputs of `row`, `commit` and `frame` that are made of rows, and those of `export`.
+//! Writes the inputs of `row`, `commit`, `frame` and `frames` that are made of rows, and those of `export`.
 
 use core::num::NonZeroU32;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use panvault_keys::{AgeIdentity, Header, KeyMode, NewSlot, RootKey, SlotKey, VaultPurpose};
 use panvault_model::VaultId;
 use panvault_store::{Action, AuditNote, Counted, Effect, IdempotencyAnswer, Row, RowKey};
-use panvault_store_embedded::fuzz::frame_of;
+use panvault_store_embedded::fuzz::{frame_of, frames_of};
 use panvault_testkit::conformance::rows::{
     api_key_use, at, card, card_answer, card_changed, card_cvv, checkout, customer, delivery, document, history, id,
     kept, key, node, organisation, refund, transaction, transaction_answer,
@@ -107,6 +107,21 @@ fn main() -> std::io::Result<()> {
     let mut bytes = whole;
     bytes[12..16].copy_from_slice(&u32::MAX.to_be_bytes());
     write("frame", "too-many-bytes", &bytes)?;
+    let commits = [vec![step(&some)], vec![step(&gone), step(&Vec::new())], vec![(note_counted(), Vec::new())]];
+    let [first, second, third] = commits.each_ref().map(Vec::as_slice);
+    let three = frames_of(&[first, second, third]);
+    let (one, two) = (frames_of(&[first]).len(), frames_of(&[first, second]).len());
+    write("frames", "one-commit", &three[..one])?;
+    write("frames", "three-commits", &three)?;
+    write("frames", "all-tables", &frames_of(&[first, &[step(&all), step(&retagged)]]))?;
+    write("frames", "cut", &three[..three.len() - 9])?;
+    write("frames", "cut-in-a-header", &three[..one + 60])?;
+    write("frames", "left-out", &[&three[..one], &three[two..]].concat())?;
+    write("frames", "swapped", &[&three[one..two], &three[..one], &three[two..]].concat())?;
+    write("frames", "twice", &[&three[..one], &three[..]].concat())?;
+    let mut long = three;
+    long[one + 12..one + 16].copy_from_slice(&u32::MAX.to_be_bytes());
+    write("frames", "too-many-bytes", &long)?;
     exports().into_iter().try_for_each(|(name, bytes)| write("export", name, &bytes))
 }
 

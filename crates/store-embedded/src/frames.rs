@@ -131,7 +131,8 @@ pub fn frames_apply(
     let mut fingerprints = Fingerprints::open(&connection, settings.merging)?;
     let (tag, key) = meta.link_or_first(vault, chain.as_ref());
     let place = LogPlace { sequence: meta.applied, tag };
-    let mut reading = Reading::of(frames, (place, key)).map_err(FramesFault::Copy)?;
+    let bytes = frames.metadata().map_err(FramesFault::Copy)?.len();
+    let mut reading = Reading::new(frames, bytes, (place, key));
     loop {
         let (mut waiting, mut bytes): (Vec<ApplyFrame>, u64) = (Vec::new(), 0);
         while bytes < APPLY_BYTES_MAX {
@@ -159,24 +160,24 @@ pub fn frames_apply(
 }
 
 /// A file of commits that is read.
-struct Reading {
-    file: BufReader<File>,
+pub(crate) struct Reading<R> {
+    file: BufReader<R>,
     /// Bytes that are not read yet.
     bytes: u64,
     /// Where the last one ended.
-    place: LogPlace,
+    pub(crate) place: LogPlace,
     /// Version of the key of its tag.
     key: u16,
 }
 
-impl Reading {
-    fn of(file: File, (place, key): (LogPlace, u16)) -> io::Result<Self> {
-        let bytes = file.metadata()?.len();
-        Ok(Self { file: BufReader::new(file), bytes, place, key })
+impl<R: Read> Reading<R> {
+    /// So many bytes, which go on from a place, of whose tag this is the version of the key.
+    pub(crate) fn new(file: R, bytes: u64, (place, key): (LogPlace, u16)) -> Self {
+        Self { file: BufReader::new(file), bytes, place, key }
     }
 
     /// The next one; `None` at the end.
-    fn next(&mut self, chain: &dyn Chain) -> Result<Option<ApplyFrame>, FramesFault> {
+    pub(crate) fn next(&mut self, chain: &dyn Chain) -> Result<Option<ApplyFrame>, FramesFault> {
         if self.bytes == 0 {
             return Ok(None);
         }

@@ -1,9 +1,10 @@
-//! What the fuzz target of this crate runs (`fuzz/`). A test runs it too, over the kept corpus.
+//! What the fuzz targets of this crate run (`fuzz/`). A test runs them too, over the kept corpus. Each says whether what it was given was taken.
 
 use panvault_store::{
     AuditNote, CardRow, Chain, CheckoutRow, CustomerRow, DeliveryRow, Effects, RefundRow, TransactionRow,
 };
 
+use crate::frames::{FramesFault, LogPlace, Reading};
 use crate::log::{FrameBuilder, Verified};
 
 /// A chain whose tags are all alike: a fuzzer makes no HMAC, and what is behind a tag that is right is what it is to reach.
@@ -63,13 +64,28 @@ impl Chain for Open {
     }
 }
 
+/// What is before the first commit.
+const BEGIN: LogPlace = LogPlace { sequence: 0, tag: [0; 32] };
+
 /// The frame of these steps, as the target takes it for one of ours.
 pub fn frame_of(steps: &[(AuditNote, Effects)]) -> Vec<u8> {
-    let mut builder = FrameBuilder::default();
-    for (note, effects) in steps {
-        builder.push(note, effects, usize::MAX);
+    frames_of(&[steps])
+}
+
+/// The frames of these commits, one behind the other, as an increment has them.
+pub fn frames_of(commits: &[&[(AuditNote, Effects)]]) -> Vec<u8> {
+    let (mut frames, mut place) = (Vec::new(), BEGIN);
+    for steps in commits {
+        let mut builder = FrameBuilder::default();
+        for (note, effects) in *steps {
+            builder.push(note, effects, usize::MAX);
+        }
+        let finished = builder.finish(1, place.sequence.saturating_add(1), (&place.tag, 0), &Open);
+        let Some((frame, finished)) = finished else { break };
+        frames.extend_from_slice(frame);
+        place = LogPlace { sequence: place.sequence.saturating_add(steps.len() as u64), tag: finished.tag };
     }
-    builder.finish(1, 1, (&[0; 32], 0), &Open).map(|(bytes, _)| bytes.to_vec()).unwrap_or_default()
+    frames
 }
 
 /// What stands in the log where a frame may. Says whether it was read.
@@ -89,6 +105,42 @@ pub fn frame(bytes: &[u8]) -> bool {
     true
 }
 
+/// What stands in the `frames.log` of an increment.
+///
+/// # Panics
+///
+/// When a commit is read that does not go on from the one before, more of them than there are bytes, or a fault is said of the disk.
+pub fn frames(bytes: &[u8]) -> bool {
+    let mut reading = Reading::new(bytes, bytes.len() as u64, (BEGIN, 0));
+    let mut read = 0_usize;
+    loop {
+        let before = reading.place;
+        match reading.next(&Open) {
+            Ok(None) => {
+                assert!(read <= bytes.len(), "more was read than there is");
+                return true;
+            }
+            Ok(Some(frame)) => {
+                assert_eq!(
+                    (frame.first_sequence, frame.previous),
+                    (before.sequence + 1, before.tag),
+                    "a gap"
+                );
+                assert_eq!(reading.place.sequence, frame.last_sequence(), "it ends elsewhere");
+                read += frame.notes.len();
+            }
+            Err(FramesFault::Unverified { sequence }) => {
+                assert_eq!(sequence, before.sequence, "another place is named");
+                return false;
+            }
+            Err(fault) => {
+                assert!(matches!(fault, FramesFault::Read(_)), "{fault}");
+                return false;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use panvault_testkit::corpus;
@@ -96,5 +148,10 @@ mod tests {
     #[test]
     fn frames_of_the_corpus_and_beside_it() {
         corpus::replay("frame", super::frame);
+    }
+
+    #[test]
+    fn increments_of_the_corpus_and_beside_it() {
+        corpus::replay("frames", super::frames);
     }
 }
