@@ -137,42 +137,49 @@ fn archived(data: &Path) -> usize {
     names.filter(|path| path.extension().is_some_and(|end| end == "archived")).count()
 }
 
-/// Whichever step it is killed at, an increment is whole or none, and what it goes on from is as it was; and so is what is made of them.
+/// Whichever step it is killed at, an increment is whole or none, and what it goes on from is as it was; and so is what is made of them. Each has its own segments of the
+/// log, which are archived until it is finished: killed before or after that, the next goes on from the newest that is whole.
 #[test]
 fn an_increment_and_its_restore_that_are_killed_or_find_the_disk_full_leave_all_or_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let here = |name: &str| directory.path().join(name);
-    let (vault, to, chain, backups) = (here("vault"), here("restored"), here("chain"), here("backups"));
+    let (vault, to, chain) = (here("vault"), here("restored"), here("chain"));
+    let data = ["--data", path(&vault), "--set", "backup_archive_bytes=268435456"];
+    let with = |words: &[&'static str]| [words, &data[..]].concat();
     run(&["init", path(&vault), "--mode", "test"]);
-    let full = run_json(&["backup", path(&chain), "--data", path(&vault), "--json"]);
-    run(&["organisation", "create", "--data", path(&vault), "--name", "Shop"]);
-    let full = full["path"].as_str().unwrap();
-    let made = run_json(&["backup", path(&chain), "--data", path(&vault), "--since", full, "--json"]);
-    assert!(made["base"].is_string(), "{made}");
+    run_json(&[&["backup", path(&chain), "--json"], &data[..]].concat());
+    run(&with(&["organisation", "create", "--name", "Shop"]));
+    let backup = [&["backup", path(&chain), "--since", path(&chain)], &data[..]].concat();
+    let first = run_json(&[&backup[..], &["--json"]].concat());
+    assert!(first["base"].is_string(), "{first}");
     let slot = format!("slot_key_file={}", here("vault.slot-key").display());
     restored_whole_or_not_at_all(path(&chain), &to, &slot);
-    let backup = ["backup", path(&backups), "--data", path(&vault), "--since", path(&chain)];
+    let mut known = names(&chain);
+    let mut was_archived = false;
     let steps = hit_everywhere(&backup, |how, said| {
-        let names = fs::read_dir(&backups).into_iter().flatten().map(|entry| entry.unwrap().path());
-        for one in names {
-            let is_whole = one.join("manifest.json").exists();
-            assert!(is_whole || how == "signal=KILL", "nothing is left of it: {said}");
-            if is_whole {
-                let verify = run(&[
-                    "restore",
-                    full,
-                    made["path"].as_str().unwrap(),
-                    path(&one),
-                    "--verify",
-                    "--data",
-                    path(&vault),
-                ]);
+        was_archived |= archived(&vault) > 0;
+        let made: Vec<_> = names(&chain).into_iter().filter(|name| !known.contains(name)).collect();
+        for name in made {
+            let one = chain.join(&name);
+            if one.join("manifest.json").exists() {
+                assert!(one.join("frames.log").exists(), "{how}: it goes on from the one before: {said}");
+                known.push(name);
+                let verify = run(&[&["restore", path(&chain), "--verify"], &data[..]].concat());
                 assert!(verify.status.success(), "{how}: {}", verify.err);
+            } else {
+                assert_eq!(how, "signal=KILL", "nothing is left of it: {said}");
+                fs::remove_dir_all(&one).unwrap();
             }
-            fs::remove_dir_all(&one).unwrap();
         }
     });
-    assert!(steps >= 7, "{steps}");
-    let doctor = run(&["doctor", "--data", path(&vault)]);
+    assert!(steps >= 7 && was_archived, "{steps}");
+    let last = run_json(&[&backup[..], &["--json"]].concat());
+    assert!(last["base"].is_string() && archived(&vault) == 0, "{last}");
+    let doctor = run(&with(&["doctor"]));
     assert!(doctor.status.success(), "{} {}", doctor.out, doctor.err);
+}
+
+/// What is in a directory.
+fn names(directory: &Path) -> Vec<std::ffi::OsString> {
+    fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect()
 }
