@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use panvault_model::Timestamp;
 use panvault_vault::Vault;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -53,6 +54,9 @@ pub(crate) struct Metrics {
     store_lists_full: Gauge<i64, AtomicI64>,
     store_damaged: Gauge<u64, AtomicU64>,
     store_waiting: Gauge<u64, AtomicU64>,
+    archive_bytes: Gauge<u64, AtomicU64>,
+    archive_bytes_max: Gauge<u64, AtomicU64>,
+    archive_age_seconds: Gauge<u64, AtomicU64>,
     bins_version: Gauge<u64, AtomicU64>,
     bins_rows: Gauge<u64, AtomicU64>,
     bins_age_seconds: Gauge<u64, AtomicU64>,
@@ -162,6 +166,9 @@ impl Metrics {
             store_lists_full: Gauge::default(),
             store_damaged: Gauge::default(),
             store_waiting: Gauge::default(),
+            archive_bytes: Gauge::default(),
+            archive_bytes_max: Gauge::default(),
+            archive_age_seconds: Gauge::default(),
             bins_version: Gauge::default(),
             bins_rows: Gauge::default(),
             bins_age_seconds: Gauge::default(),
@@ -290,6 +297,21 @@ impl Metrics {
             "store_steps_waiting",
             "Steps that wait to be written",
             metrics.store_waiting.clone(),
+        );
+        registry.register(
+            "backup_archive_bytes",
+            "Bytes of the log that are kept for incremental backups",
+            metrics.archive_bytes.clone(),
+        );
+        registry.register(
+            "backup_archive_bytes_max",
+            "Bytes of the log that may be kept for incremental backups",
+            metrics.archive_bytes_max.clone(),
+        );
+        registry.register(
+            "backup_archive_age_seconds",
+            "Seconds since the first commit that is kept for incremental backups, 0 for none",
+            metrics.archive_age_seconds.clone(),
         );
         registry.register(
             "bins_version",
@@ -428,8 +450,12 @@ impl Metrics {
             self.trail_lag.get_or_create(&label).set(at.lag_seconds);
         }
         let now = vault.now().wall.unix_seconds();
-        let age = status.bins.imported_at.map_or(0, |at| now.saturating_sub(at.unix_seconds()));
-        self.bins_age_seconds.set(age);
+        let age = |at: Option<Timestamp>| at.map_or(0, |at| now.saturating_sub(at.unix_seconds()));
+        self.bins_age_seconds.set(age(status.bins.imported_at));
+        let archive = status.store.archive.unwrap_or_default();
+        self.archive_bytes.set(archive.bytes);
+        self.archive_bytes_max.set(archive.bytes_max);
+        self.archive_age_seconds.set(age(archive.since));
         for (reason, times) in vault.refused() {
             let refused = self.refused.get_or_create(&Refused { reason: reason.as_str() });
             refused.inner().store(times, Ordering::Relaxed);

@@ -6,6 +6,7 @@ mod logged;
 mod tallies;
 mod trail;
 
+use std::io;
 use std::path::Path;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use panvault_directory::Directory;
 use panvault_model::{NodeId, VaultId};
 use panvault_store::{
-    ApiKeyUseRow, AuditRecord, CardRow, Chain, CheckoutRow, CustomerRow, DeliveryRow, DocumentRow,
+    ApiKeyUseRow, Archived, AuditRecord, CardRow, Chain, CheckoutRow, CustomerRow, DeliveryRow, DocumentRow,
     HistoryRow, IdempotencyRow, RefundRow, StoreFault, TransactionRow,
 };
 use rusqlite::{Connection, Row};
@@ -21,7 +22,7 @@ use rusqlite::{Connection, Row};
 use crate::examine::logged::LoggedRows;
 use crate::fault::OpenFault;
 use crate::files::HeldFiles;
-use crate::log::recover;
+use crate::log::{archived_segments, recover};
 use crate::store::log_of;
 use crate::view::{self, Access};
 
@@ -42,6 +43,8 @@ pub struct Examination {
     pub applied: u64,
     /// Segments of the log.
     pub segments: usize,
+    /// What of the log is kept for incremental backups, by the files that are there; of their bound they say nothing.
+    pub archived: Archived,
     /// Behind the last step is something that is no whole commit. A crash leaves it, of what was never acknowledged, and the next start
     /// drops it; else somebody changed the end of the log.
     pub has_torn_tail: bool,
@@ -103,6 +106,7 @@ pub fn examine(
     let mut examination = Examination {
         sequence: found.next_sequence - 1,
         segments: found.segments.len(),
+        archived: archived(&files, &log).map_err(OpenFault::io(&log))?,
         has_torn_tail: found.torn,
         ..Examination::of(view, meta.applied)
     };
@@ -117,6 +121,21 @@ pub fn examine(
         examination.found("view", format!("a row of {table} is not what the log says of it"));
     }
     Ok(examination)
+}
+
+/// What of a log is kept for incremental backups.
+fn archived(files: &HeldFiles<1>, log: &Path) -> io::Result<Archived> {
+    let bytes = |path: &Path| {
+        let entry = path.file_name().map(|name| files.0[0].entry(name)).transpose()?.flatten();
+        entry.map(|entry| entry.len()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    };
+    let found = archived_segments(files, log, &bytes)?;
+    Ok(Archived {
+        segments: found.len(),
+        bytes: found.iter().map(|segment| segment.bytes).sum(),
+        bytes_max: 0,
+        since: found.first().and_then(|oldest| oldest.begun_at),
+    })
 }
 
 /// The same of a copy of the view, in a directory that nobody writes to. Nothing is made beside it.
@@ -137,6 +156,7 @@ impl Examination {
             sequence: applied,
             applied,
             segments: 0,
+            archived: Archived { segments: 0, bytes: 0, bytes_max: 0, since: None },
             has_torn_tail: false,
             cards: 0,
             transactions: 0,

@@ -11,6 +11,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use archive::archived_segments;
 pub(crate) use behind::LogRead;
 pub(crate) use erase::erase;
 pub(crate) use frame::{Frame, FrameBuilder, HEADER_BYTES, Verified};

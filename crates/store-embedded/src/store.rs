@@ -480,6 +480,7 @@ impl Store for EmbeddedStore {
             patrolled: shared.tallies.is_patrolled(),
             sequence: shared.durable.load(Ordering::SeqCst),
             waiting: shared.queue.len(),
+            archive: shared.spares.archived(),
             ..StoreStatus::default()
         }
     }

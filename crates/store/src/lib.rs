@@ -48,4 +48,4 @@ pub use crate::row::{
 };
 pub use crate::slots::{Slot, SlotLimits, Slots};
 pub use crate::sorting::Sorting;
-pub use crate::store::{Batches, Chain, Pending, Store, StoreFault, StoreStatus, Totals};
+pub use crate::store::{Archived, Batches, Chain, Pending, Store, StoreFault, StoreStatus, Totals};

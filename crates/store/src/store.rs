@@ -88,6 +88,21 @@ pub struct StoreStatus {
     pub waiting: usize,
     /// What was written in one go since the start, where that is counted.
     pub batches: Batches,
+    /// What of the log is kept for incremental backups, where any may be, or is left of when it was.
+    pub archive: Option<Archived>,
+}
+
+/// What a log has given up and keeps for incremental backups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Archived {
+    /// Files.
+    pub segments: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many there may be.
+    pub bytes_max: u64,
+    /// When the first commit in them was made: an increment can go on from a backup of then or later. `None` while there are none.
+    pub since: Option<Timestamp>,
 }
 
 /// Commits that were written together.

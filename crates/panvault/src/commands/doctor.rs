@@ -107,6 +107,7 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     .chain(limits_advice)
     .chain(overdue)
     .chain(behind)
+    .chain(archive_advice(examination.as_ref(), config.backup_archive_bytes))
     .collect();
     let bin_rows = table.map(|table| table.rows());
     let report =
@@ -129,6 +130,18 @@ fn overdue_advice(rows: &[Arc<DocumentRow>], config: &Config) -> Vec<String> {
         (more > 0).then(|| format!("and {more} further keys are active for longer than they should be")),
     );
     listed
+}
+
+/// What is kept of the log for increments is nearly all that may be: its oldest part goes, and with it the increments that would go on from there.
+fn archive_advice(examination: Option<&Examination>, bytes_max: u64) -> Option<String> {
+    let archived = examination?.archived;
+    let is_nearly_full = bytes_max > 0 && archived.bytes >= bytes_max / 10 * 9;
+    is_nearly_full.then(|| {
+        format!(
+            "{} bytes of the log are kept for increments, of {bytes_max}: the oldest go, and the next increment may be a full backup; make one more often, or set backup_archive_bytes higher",
+            archived.bytes
+        )
+    })
 }
 
 /// What of this machine could let a secret out of memory.
@@ -300,6 +313,8 @@ impl Report<'_> {
             "steps_in_view": self.examination.map(|found| found.applied),
             "segments": self.examination.map(|found| found.segments),
             "torn_tail": self.examination.map(|found| found.has_torn_tail),
+            "archive_bytes": self.examination.map(|found| found.archived.bytes),
+            "archive_since": self.examination.and_then(|found| found.archived.since).map(|at| at.to_string()),
             "bin_rows": self.bin_rows,
             "findings": findings,
             "advice": self.advice,
@@ -318,6 +333,18 @@ impl Report<'_> {
             None => "the store cannot be looked at".to_owned(),
         };
         output::line(format!("vault {vault} ({mode}): {store}"))?;
+        if let Some(archived) = self.examination.map(|found| found.archived).filter(|kept| kept.segments > 0)
+        {
+            let since = archived
+                .since
+                .map(|since| format!("; an increment can go on from a backup of {since} or later"));
+            output::line(format!(
+                "archive: {} bytes of the log in {} files, for increments{}",
+                archived.bytes,
+                archived.segments,
+                since.unwrap_or_default()
+            ))?;
+        }
         for text in &self.advice {
             output::line(format!("advice: {text}"))?;
         }

@@ -175,6 +175,13 @@ fn lines(status: &Value) -> anyhow::Result<()> {
     });
     let disk = text("disk_bytes")
         .map(|bytes| format!("{bytes} bytes, {} segments of the log", said("log_segments")));
+    let archive = text("backup_archive_bytes").map(|bytes| {
+        let since = match text("backup_archive_since") {
+            Some(since) => format!("; an increment can go on from a backup of {since} or later"),
+            None => String::new(),
+        };
+        format!("{bytes} of {} bytes of the log for increments{since}", said("backup_archive_bytes_max"))
+    });
     let database = text("database").map(|database| match text("replication").as_deref() {
         Some("synchronous") => format!("{database}, with a synchronous standby"),
         Some("asynchronous") => {
@@ -224,6 +231,7 @@ fn lines(status: &Value) -> anyhow::Result<()> {
         ("for", Some(documents)),
         ("damaged", damaged),
         ("disk", disk),
+        ("archive", archive),
         ("database", database),
         ("standbys", standbys(status)),
         ("node", alive),

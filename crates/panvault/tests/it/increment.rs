@@ -26,10 +26,12 @@ fn increments_of_a_vault_that_is_served_have_all_that_came_since_and_no_number()
     let key_file = format!("slot_key_file={}", data.join("slot.key").display());
     let serve = |archive: &str| {
         let mut serve = panvault();
-        serve.args(["serve", "--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", ""]);
+        serve.args(["serve", "--data", path(&data), "--listen", "127.0.0.1:0"]);
+        serve.args(["--metrics-listen", "127.0.0.1:0"]);
         serve.args(["--set", &key_file, "--set", &format!("backup_archive_bytes={archive}")]);
         let (served, ready) = Served::start_command(serve, directory.path());
-        (served, ready["url"].as_str().unwrap().to_owned())
+        let url = |name: &str| ready[name].as_str().unwrap().to_owned();
+        (served, url("url"), url("metrics_url"))
     };
     let send = |url: &str, method: &str, at: &str, body: Option<&Value>| -> HttpAnswer {
         let headers = [("X-APIKEY", api_key.as_str()), ("Content-Type", "application/json")];
@@ -45,7 +47,7 @@ fn increments_of_a_vault_that_is_served_have_all_that_came_since_and_no_number()
     };
     let text = |made: &Value, name: &str| made[name].as_str().map(str::to_owned);
     let cards = canary_cards(0x10c, CARDS);
-    let (served, url) = serve("268435456");
+    let (served, url, metrics) = serve("268435456");
     let full = backup(None);
     let live = |cards: &[panvault_testkit::CanaryCard]| {
         for card in cards {
@@ -71,9 +73,44 @@ fn increments_of_a_vault_that_is_served_have_all_that_came_since_and_no_number()
         until("a segment is archived", || archived(&data) > before);
     };
     live(&cards[..CARDS / 2]);
+    let words = |command: &'static str, more: &[&'static str]| {
+        run(&[
+            &[command, "--data", path(&data), "--set", &key_file, "--set", "backup_archive_bytes=268435456"],
+            more,
+        ]
+        .concat())
+    };
+    let json =
+        |command: &'static str| -> Value { serde_json::from_str(&words(command, &["--json"]).out).unwrap() };
+    let metric = |name: &str| {
+        let page = http_send(&format!("{metrics}/metrics"), "GET", &[], None).unwrap().text;
+        let line =
+            page.lines().find_map(|line| line.strip_prefix(&format!("panvault_backup_archive_{name} ")));
+        line.unwrap().parse::<u64>().unwrap()
+    };
+    let (status, doctor) = (json("status"), json("doctor"));
+    assert!(status["backup_archive_bytes"].as_u64() > Some(0), "{status}");
+    assert_eq!(status["backup_archive_bytes_max"], 268_435_456);
+    assert!(
+        status["backup_archive_since"].is_string()
+            && doctor["archive_since"] == status["backup_archive_since"]
+    );
+    assert_eq!(doctor["archive_bytes"], status["backup_archive_bytes"]);
+    assert!(metric("bytes") > 0 && metric("bytes_max") == 268_435_456);
+    let since = format!(
+        "an increment can go on from a backup of {} or later",
+        status["backup_archive_since"].as_str().unwrap()
+    );
+    for command in ["status", "doctor"] {
+        let said = words(command, &[]).out;
+        assert!(said.contains(&since), "{said}");
+    }
     let one = backup(Some(path(&backups)));
     assert_eq!((text(&one, "base"), text(&one, "full_because")), (text(&full, "backup"), None), "{one}");
     until("the archive goes with a backup", || archived(&data) == 0);
+    let status = json("status");
+    assert!(status["backup_archive_bytes"] == 0 && status.get("backup_archive_since").is_none(), "{status}");
+    assert_eq!((metric("bytes"), metric("age_seconds")), (0, 0));
     live(&cards[CARDS / 2..]);
     let two = backup(Some(&text(&one, "path").unwrap()));
     assert_eq!(text(&two, "base"), text(&one, "backup"), "{two}");

@@ -230,6 +230,12 @@ object! {
         always "steps_waiting" => Count = Number(view.status.store.waiting as u64);
         /// Segments of the log.
         optional "log_segments" => Count = view.report.log_segments.map(Number);
+        /// Bytes of the log that are kept for incremental backups; left out where none are to be.
+        optional "backup_archive_bytes" => Count = view.status.store.archive.map(|archive| Number(archive.bytes));
+        /// How many there may be (`backup_archive_bytes` of the settings).
+        optional "backup_archive_bytes_max" => Count = view.status.store.archive.map(|archive| Number(archive.bytes_max));
+        /// When the first commit that is kept was made: an increment can go on from a backup of then or later. Left out while none is kept.
+        optional "backup_archive_since" => Timestamp = view.status.store.archive.and_then(|archive| archive.since);
         /// Bytes on the disk, of all that belongs to the vault.
         optional "disk_bytes" => Count = view.report.disk_bytes.map(Number);
         /// The database, where nodes share one.

@@ -4,8 +4,12 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use panvault_model::Timestamp;
+use panvault_store::codec::Reader;
+use panvault_store::{Archived, AuditNote};
+
 use crate::files::Files;
-use crate::log::frame::{ALIGN, TAG_BYTES};
+use crate::log::frame::{ALIGN, HEADER_BYTES, TAG_BYTES};
 use crate::log::segment::{BLOCK_BYTES, segment_number, segment_path};
 
 /// What the name of such a file ends with.
@@ -30,12 +34,53 @@ pub(crate) fn used_bytes(segment: &[u8]) -> u64 {
     used.min(segment.len()) as u64
 }
 
+/// First bytes of a segment, with the note of its first step.
+const FRONT_BYTES: u64 = (BLOCK_BYTES + HEADER_BYTES + AuditNote::BYTES) as u64;
+
+/// What is known of a segment that is archived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ArchivedSegment {
+    pub(crate) number: u64,
+    pub(crate) bytes: u64,
+    /// When its first step was made; `None` where that cannot be read.
+    pub(crate) begun_at: Option<Timestamp>,
+}
+
+impl ArchivedSegment {
+    /// What the first bytes of one say, or all of them.
+    pub(crate) fn read(number: u64, bytes: u64, front: &[u8]) -> Self {
+        let note = front.get(BLOCK_BYTES + HEADER_BYTES..);
+        let note = note.and_then(|note| AuditNote::decode_from(&mut Reader::new(note)).ok());
+        Self { number, bytes, begun_at: note.map(|note| note.at) }
+    }
+}
+
+/// The segments that are archived, oldest first, where `bytes` says how long a file is. One that goes meanwhile is left out.
+pub(crate) fn archived_segments(
+    files: &dyn Files,
+    log: &Path,
+    bytes: &dyn Fn(&Path) -> io::Result<u64>,
+) -> io::Result<Vec<ArchivedSegment>> {
+    let mut found = Vec::new();
+    for path in files.list(log)? {
+        let Some(number) = archived_number(&path) else { continue };
+        let read = bytes(&path).and_then(|bytes| Ok((bytes, files.read(&path, FRONT_BYTES)?)));
+        match read {
+            Ok((bytes, front)) => found.push(ArchivedSegment::read(number, bytes, &front)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    found.sort_unstable_by_key(|segment| segment.number);
+    Ok(found)
+}
+
 /// Which segments are kept: those that the log gave up last, without a gap.
 #[derive(Default)]
 pub(crate) struct Archive {
     bytes_max: u64,
-    /// Number and bytes of each, oldest first.
-    segments: VecDeque<(u64, u64)>,
+    /// Oldest first.
+    segments: VecDeque<ArchivedSegment>,
     bytes: u64,
     /// Nobody wants those before this number.
     wanted_from: u64,
@@ -44,14 +89,9 @@ pub(crate) struct Archive {
 impl Archive {
     /// What an earlier process left.
     pub(crate) fn found(files: &dyn Files, log: &Path, bytes_max: u64) -> io::Result<Self> {
-        let mut numbers: Vec<u64> =
-            files.list(log)?.iter().filter_map(|path| archived_number(path)).collect();
-        numbers.sort_unstable();
         let mut archive = Self { bytes_max, ..Self::default() };
-        for number in numbers {
-            let bytes = files.open(&archived_path(log, number))?.bytes()?;
-            archive.put(number, bytes);
-        }
+        let bytes = |path: &Path| files.open(path)?.bytes();
+        archived_segments(files, log, &bytes)?.into_iter().for_each(|segment| archive.put(segment));
         Ok(archive)
     }
 
@@ -66,13 +106,21 @@ impl Archive {
     }
 
     /// Keeps one more.
-    pub(crate) fn put(&mut self, number: u64, bytes: u64) {
-        if self.segments.back().is_some_and(|(last, _)| last.checked_add(1) != Some(number)) {
+    pub(crate) fn put(&mut self, segment: ArchivedSegment) {
+        if self.segments.back().is_some_and(|last| last.number.checked_add(1) != Some(segment.number)) {
             // Nobody can go on from what is before a gap.
-            self.release(number);
+            self.release(segment.number);
         }
-        self.segments.push_back((number, bytes));
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.segments.push_back(segment);
+        self.bytes = self.bytes.saturating_add(segment.bytes);
+    }
+
+    /// What there is of it; `None` where there is none, and none is to be.
+    pub(crate) fn status(&self) -> Option<Archived> {
+        let mut kept = self.segments.iter().filter(|segment| segment.number >= self.wanted_from);
+        let since = kept.next().and_then(|oldest| oldest.begun_at);
+        let (segments, bytes, bytes_max) = (self.segments.len(), self.bytes, self.bytes_max);
+        (self.keeps() || segments > 0).then_some(Archived { segments, bytes, bytes_max, since })
     }
 
     /// Those before this number are no longer wanted.
@@ -83,12 +131,12 @@ impl Archive {
     /// Gives up the oldest, of so many bytes together, because room is needed. `false` where there are none.
     pub(crate) fn shrink(&mut self, bytes: u64) -> bool {
         let (mut room, mut upto) = (0_u64, self.wanted_from);
-        for (number, of_it) in self.segments.iter().filter(|(number, _)| *number >= self.wanted_from) {
+        for segment in self.segments.iter().filter(|segment| segment.number >= self.wanted_from) {
             if room >= bytes {
                 break;
             }
-            room = room.saturating_add(*of_it);
-            upto = number.saturating_add(1);
+            room = room.saturating_add(segment.bytes);
+            upto = segment.number.saturating_add(1);
         }
         self.release(upto);
         !self.segments.is_empty()
@@ -96,7 +144,7 @@ impl Archive {
 
     /// Gives all up.
     pub(crate) fn clear(&mut self) {
-        let last = self.segments.back().map_or(0, |(last, _)| last.saturating_add(1));
+        let last = self.segments.back().map_or(0, |last| last.number.saturating_add(1));
         self.release(last);
     }
 
@@ -104,7 +152,7 @@ impl Archive {
     pub(crate) fn has_leaving(&self) -> bool {
         // What is there while nothing more is kept goes when there would be a gap behind it.
         let is_over = self.keeps() && self.bytes > self.bytes_max;
-        self.segments.front().is_some_and(|(number, _)| is_over || *number < self.wanted_from)
+        self.segments.front().is_some_and(|oldest| is_over || oldest.number < self.wanted_from)
     }
 
     /// Takes out one that is to be erased: the oldest goes first.
@@ -112,16 +160,19 @@ impl Archive {
         if !self.has_leaving() {
             return None;
         }
-        let (number, bytes) = self.segments.front().copied()?;
-        self.segments.pop_front();
-        self.bytes = self.bytes.saturating_sub(bytes);
-        Some(number)
+        let oldest = self.segments.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(oldest.bytes);
+        Some(oldest.number)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn put(archive: &mut Archive, number: u64, bytes: u64) {
+        archive.put(ArchivedSegment { number, bytes, begun_at: Some(Timestamp::from_unix_millis(number)) });
+    }
 
     fn leaving(archive: &mut Archive) -> Vec<u64> {
         core::iter::from_fn(|| archive.take_leaving()).collect()
@@ -131,12 +182,12 @@ mod tests {
     fn the_oldest_goes_when_there_is_more_than_may_be() {
         let mut archive = Archive { bytes_max: 100, ..Archive::default() };
         for number in 1..=4 {
-            archive.put(number, 25);
+            put(&mut archive, number, 25);
         }
         assert_eq!(leaving(&mut archive), [0; 0]);
-        archive.put(5, 1);
+        put(&mut archive, 5, 1);
         assert_eq!(leaving(&mut archive), [1]);
-        archive.put(6, 101);
+        put(&mut archive, 6, 101);
         assert_eq!(leaving(&mut archive), [2, 3, 4, 5, 6], "one that is too large by itself is not kept");
     }
 
@@ -144,20 +195,20 @@ mod tests {
     fn nothing_stays_before_a_gap_or_before_what_is_wanted() {
         let mut archive = Archive { bytes_max: 100, ..Archive::default() };
         for number in [1, 2, 4, 5] {
-            archive.put(number, 1);
+            put(&mut archive, number, 1);
         }
         assert_eq!(leaving(&mut archive), [1, 2]);
         archive.release(5);
         assert_eq!(leaving(&mut archive), [4]);
         for number in 6..=9 {
-            archive.put(number, 2);
+            put(&mut archive, number, 2);
         }
         assert!(archive.shrink(4) && archive.has_leaving());
         assert_eq!(leaving(&mut archive), [5, 6, 7], "as many as make room");
         assert!(archive.shrink(100));
         assert_eq!(leaving(&mut archive), [8, 9]);
         assert!(!archive.shrink(1));
-        archive.put(10, 1);
+        put(&mut archive, 10, 1);
         archive.clear();
         assert_eq!(leaving(&mut archive), [10]);
     }
@@ -166,10 +217,33 @@ mod tests {
     #[test]
     fn what_is_there_while_nothing_is_kept_stays_until_there_is_a_gap() {
         let mut archive = Archive::default();
-        archive.put(3, 1000);
+        put(&mut archive, 3, 1000);
         assert_eq!(leaving(&mut archive), [0; 0]);
         archive.release(5);
         assert_eq!(leaving(&mut archive), [3]);
+    }
+
+    #[test]
+    fn it_says_how_much_there_is_and_since_when() {
+        assert_eq!(Archive::default().status(), None);
+        let mut archive = Archive { bytes_max: 100, ..Archive::default() };
+        let none = Archived { bytes_max: 100, ..Archived::default() };
+        assert_eq!(archive.status(), Some(none));
+        for number in 5..8 {
+            put(&mut archive, number, 10);
+        }
+        let said = |bytes_max: u64, since: Option<u64>| {
+            let since = since.map(Timestamp::from_unix_millis);
+            Some(Archived { segments: 3, bytes: 30, bytes_max, since })
+        };
+        assert_eq!(archive.status(), said(100, Some(5)));
+        // What is on its way out takes room, and is no use to anybody.
+        archive.release(7);
+        assert_eq!(archive.status(), said(100, Some(7)));
+        archive.release(8);
+        assert_eq!(archive.status(), said(100, None));
+        archive.bytes_max = 0;
+        assert_eq!(archive.status(), said(0, None), "it was kept once");
     }
 
     #[test]

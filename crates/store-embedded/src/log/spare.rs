@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use panvault_store::Archived;
+
 use crate::failure::Failure;
 use crate::files::{Files, LogFile};
 use crate::limits::{SPARE_RETRY_MILLIS, ZERO_BYTES, ZERO_PAUSE_MILLIS};
-use crate::log::archive::{Archive, archived_path, used_bytes};
+use crate::log::archive::{Archive, ArchivedSegment, archived_path, used_bytes};
 use crate::log::erase::zero;
 use crate::log::segment::segment_number;
 
@@ -168,6 +170,11 @@ impl Spares {
         self.shared.lock().archive.keeps()
     }
 
+    /// How much is archived.
+    pub(crate) fn archived(&self) -> Option<Archived> {
+        self.shared.lock().archive.status()
+    }
+
     /// All that is archived goes: others need the room.
     pub(crate) fn archive_clear(&self) {
         self.shared.lock().archive.clear();
@@ -230,9 +237,9 @@ impl Shared {
                 match self.archive(path, number) {
                     Err(SpareFault::Flush(error)) => return self.failed(&error),
                     Err(SpareFault::Other(error)) => self.retired(Err(error)),
-                    Ok(bytes) => {
+                    Ok(archived) => {
                         let mut state = self.lock();
-                        state.archive.put(number, bytes);
+                        state.archive.put(archived);
                         state
                     }
                 }
@@ -369,19 +376,19 @@ impl Shared {
         Ok(())
     }
 
-    /// Archives an old segment: it gets another name, durably, and gives back the room that it does not use. Its bytes.
-    fn archive(&self, path: &Path, number: u64) -> Result<u64, SpareFault> {
+    /// Archives an old segment: it gets another name, durably, and gives back the room that it does not use.
+    fn archive(&self, path: &Path, number: u64) -> Result<ArchivedSegment, SpareFault> {
         let archived = archived_path(&self.log, number);
         self.files.rename(path, &archived)?;
         self.files.sync_directory(&self.log).map_err(SpareFault::Flush)?;
         // One that is not cut is as good, and takes more room.
         let cut = || {
-            let used = used_bytes(&self.files.read(&archived, u64::MAX)?);
+            let segment = self.files.read(&archived, u64::MAX)?;
             let file = self.files.open(&archived)?;
-            file.cut(used)?;
-            file.bytes()
+            file.cut(used_bytes(&segment))?;
+            Ok::<_, io::Error>(ArchivedSegment::read(number, file.bytes()?, &segment))
         };
-        Ok(cut().unwrap_or(self.bytes))
+        Ok(cut().unwrap_or(ArchivedSegment { number, bytes: self.bytes, begun_at: None }))
     }
 
     /// Erases an old segment, and keeps it as the spare of this number or removes it. It loses its name first, durably: a start that
