@@ -346,7 +346,7 @@ impl Metrics {
         );
         registry.register(
             "key_rows_damaged",
-            "Rows that do not bear their tag, as the last reading of all of them for a rotation found",
+            "Rows that are not what was written, as the last reading of all of them for a rotation found",
             metrics.key_rows_damaged.clone(),
         );
         registry.register(

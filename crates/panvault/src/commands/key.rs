@@ -2,6 +2,7 @@
 
 mod mapping;
 mod vault;
+mod wait;
 
 use core::time::Duration;
 use std::io::{BufRead, Read};
@@ -15,6 +16,7 @@ use crate::cli::{KeyCommand, RotatedPurpose, Shared};
 use crate::client::Client;
 use crate::commands::document::{asked, object, print};
 use crate::commands::key::mapping::Mapping;
+use crate::commands::key::wait::Waited;
 use crate::output;
 
 const PATH: &str = "/v1/organisation";
@@ -157,7 +159,8 @@ fn rotate(
             "nobody serves this vault, and rows are sealed anew by who does: start it with panvault serve"
         );
         // What another command has begun is gone on with where there is more to do than to begin it.
-        let begun = if mapping.is_some() { moving(client, &of, purpose.as_str()).await? } else { None };
+        let goes_on = wait || mapping.is_some();
+        let begun = if goes_on { moving(client, &of, purpose.as_str()).await? } else { None };
         let made = match begun {
             Some(key) => {
                 output::note("a rotation of this key is under way: it is waited for");
@@ -227,19 +230,23 @@ fn destroy(organisation: &str, shared: &Shared) -> anyhow::Result<()> {
 /// Waits until every key before this one is destroyed.
 async fn ended(client: &mut Client, of: &str, made: &Value) -> anyhow::Result<()> {
     let version = made.get("version").and_then(Value::as_u64).context("the answer has no version")?;
-    let mut said = None;
+    let (mut waited, mut known_until) = (Waited::default(), None);
     loop {
         let keys = keys(client, of).await?;
-        let mut before = keys.iter().filter(|key| {
+        let before = keys.iter().filter(|key| {
             key.get("purpose") == made.get("purpose")
                 && key.get("version").and_then(Value::as_u64).is_some_and(|of| of < version)
                 && key.get("state").is_none_or(|state| state != "destroyed")
         });
-        let Some(key) = before.next() else { return Ok(()) };
-        let left = key.get("rows_left").and_then(Value::as_u64);
-        if left.is_some() && left != said {
-            output::note(format!("{} rows are left", left.unwrap_or_default()));
-            said = left;
+        let before: Vec<_> = before.collect();
+        if before.is_empty() {
+            return Ok(());
+        }
+        waited.sees(&before)?;
+        let until = before.iter().find_map(|key| key.get("destroyed_at")?.as_str().map(str::to_owned));
+        if until.is_some() && until != known_until {
+            output::note(format!("what was before is known until {}", until.as_deref().unwrap_or_default()));
+            known_until = until;
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
@@ -267,6 +274,9 @@ fn line(key: &Value) -> String {
         && key.get("state").is_some_and(|state| state == "open_only")
     {
         line.push_str(&format!("  rows left {left}"));
+    }
+    if let Some(damaged) = key.get("rows_damaged").and_then(Value::as_u64).filter(|damaged| *damaged > 0) {
+        line.push_str(&format!("  damaged {damaged}"));
     }
     let needed_by = key.get("needed_by").and_then(Value::as_array);
     for api_key in needed_by.into_iter().flatten().filter_map(Value::as_str) {

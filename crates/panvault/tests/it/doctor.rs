@@ -32,14 +32,22 @@ fn find(row: &[u8], part: &[u8]) -> usize {
     row.windows(part.len()).position(|window| window == part).unwrap()
 }
 
+/// Changes a byte of the sealed part; the second time it is as it was.
+fn flip(view: &Connection, card: &[u8]) {
+    let mut row = row(view, card);
+    let last = row.len() - 20;
+    row[last] ^= 1;
+    put(view, card, &row);
+}
+
+/// The same of a card of a vault that is not served.
+pub(crate) fn card_flip(data: &Path, card: &str) {
+    flip(&Connection::open(data.join("view.sqlite")).unwrap(), &bytes(card));
+}
+
 /// What is done to the row of `card`, and the name of it.
 const ROWS: &[(&str, Tamper)] = &[
-    ("a flipped byte of the sealed part", |view, card, _| {
-        let mut row = row(view, card);
-        let last = row.len() - 20;
-        row[last] ^= 1;
-        put(view, card, &row);
-    }),
+    ("a flipped byte of the sealed part", |view, card, _| flip(view, card)),
     ("a changed last four", |view, card, _| {
         let mut row = row(view, card);
         let bin_and_last_four = find(&row, b"4111111111");

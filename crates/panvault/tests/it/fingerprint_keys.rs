@@ -11,6 +11,7 @@ use panvault_testkit::{canary_cards, http_send};
 use serde_json::{Value, json};
 
 use crate::cli::path;
+use crate::doctor::card_flip;
 use crate::serve::{Served, vault};
 use crate::support::{Ended, HttpAnswer, assert_healthy, run, run_json, run_refused, until};
 
@@ -250,4 +251,44 @@ fn a_mapping_is_a_new_file_or_nothing_is_done() {
     assert_eq!(shop.found_by(&has), [card.to_owned()].into());
     let names = fs::read_dir(shop.directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(!names.into_iter().any(|name| name.to_string_lossy().contains("mapping")), "nothing is left");
+}
+
+/// The bug: where a row was damaged, commands that wait for the end of a rotation waited for ever, and did not say why. Its cause: they looked at the rows that are left, of which it is
+/// none. Its cure: it is counted by itself, and where nothing else is left they end.
+#[test]
+fn a_damaged_card_keeps_the_key_before_and_is_not_waited_for() {
+    let mut shop = Shop::open(60);
+    let numbers = canary_cards(0xda, 3);
+    let cards: Vec<_> = numbers.iter().map(|card| shop.try_card(&card.number).unwrap().id()).collect();
+    let flip = |shop: &mut Shop| {
+        shop.served.take().unwrap().stop();
+        card_flip(&shop.data, &cards[1]);
+        shop.serve();
+    };
+    flip(&mut shop);
+    let file = shop.file("mapping");
+    let keeps = "1 damaged rows keep the key before";
+    for more in [&["--mapping", path(&file)][..], &["--wait"]] {
+        let refused = run_refused(&shop.rotate_args(more));
+        assert!(refused.contains(keeps) && refused.contains("panvault doctor"), "{refused}");
+        assert_eq!(refused.contains("no file was made"), more[0] == "--mapping", "{refused}");
+    }
+    let key = &shop.keys()[0];
+    let counts = [&key["state"], &key["rows_left"], &key["rows_damaged"], &key["destroyed_at"]];
+    assert_eq!(counts, [&json!("open_only"), &json!(0), &json!(1), &Value::Null]);
+    let listed = run(&["key", "list", "--organisation", &shop.organisation, "--data", path(&shop.data)]);
+    assert!(listed.out.contains("rows left 0  damaged 1"), "{}", listed.out);
+    let data = shop.data.clone();
+    let row_tag = ["key", "rotate", "row_tag", "--wait", "--data", path(&data)];
+    let refused = run_refused(&row_tag);
+    assert!(refused.contains(keeps), "{refused}");
+    // Put right it moves on as the others have, and nothing is lost.
+    flip(&mut shop);
+    let mapped = shop.rotate(&["--mapping", path(&file)]);
+    assert!(mapped.status.success(), "{}", mapped.err);
+    assert_eq!(read(&file).len(), 3);
+    let ended = run(&row_tag);
+    assert!(ended.status.success(), "{}", ended.err);
+    shop.served.take().unwrap().stop();
+    assert_healthy(&data);
 }

@@ -196,6 +196,42 @@ fn keys_that_tag_are_replaced_under_load_and_kill() {
     run_json(&["restore", backup, "--verify", "--data", path(&elsewhere), "--set", &slot, "--json"]);
 }
 
+/// Nobody knows when who has an API key comes again: what keeps the key before is named, and not waited for.
+#[test]
+fn api_keys_that_nobody_uses_are_named_and_not_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let dev = Dev::start(directory.path(), &[]);
+    let rotate = ["key", "rotate", "api_key_hash", "--wait", "--data", path(&dev.data), "--json"];
+    let mut needed = Value::Null;
+    // The second goes on with the rotation that the first began.
+    for _ in 0..2 {
+        let ended = run(&rotate);
+        assert!(ended.status.success(), "{}", ended.err);
+        assert!(ended.err.contains("API keys keep the key before"), "{}", ended.err);
+        let said: Value = serde_json::from_str(&ended.out).unwrap();
+        assert_eq!(said["state"], json!("active"));
+        needed = said["needed_by"].clone();
+        assert_eq!(said["rows_left"], json!(needed.as_array().unwrap().len()));
+        assert_eq!(vault_states(&dev, "api_key_hash"), ["open_only", "active"]);
+    }
+    let used = dev.get("/v1/organisation").status;
+    assert!(used < 500, "{used}");
+    let still_needed = || -> BTreeSet<String> {
+        let keys = run_json(&["key", "inventory", "--json", "--data", path(&dev.data)]);
+        let keys = keys["vault"].as_array().unwrap().iter();
+        let needed = keys.filter_map(|key| key["needed_by"].as_array()).flatten();
+        needed.map(|id| id.as_str().unwrap().to_owned()).collect()
+    };
+    let all: BTreeSet<String> =
+        needed.as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+    until("the one that was used does not need it", || still_needed().len() < all.len());
+    for id in still_needed() {
+        run_json(&["apikey", "revoke", &id, "--data", path(&dev.data), "--json"]);
+    }
+    until("the key before is destroyed", || vault_states(&dev, "api_key_hash") == ["destroyed", "active"]);
+    assert_eq!(dev.get("/v1/card").status, 200, "who uses theirs has it");
+}
+
 /// What is destroyed is asked for twice, and nothing opens any more.
 #[test]
 fn the_keys_of_an_organisation_are_destroyed_by_who_says_so_twice() {

@@ -78,6 +78,9 @@ object! {
         /// Of one that another took the place of: rows that still bear its tag, keys that are still wrapped with it, records of idempotency keys that it made, or API
         /// keys that are known by their hash under it. Left out where this node has not counted them.
         optional "rows_left" => Count = key.rows_left.map(Number);
+        /// Of one that another took the place of: rows that keep it, for they are not what was written and nobody can give them another tag. It is destroyed once
+        /// they are put right or gone. Left out where this node has not counted them.
+        optional "rows_damaged" => Count = key.rows_damaged.map(Number);
         /// Of one that hashed API keys: the first hundred of those that still need it. Each does until it is next used, or revoked.
         optional "needed_by" => &[ApiKeyId] = Some(key.needed_by.as_slice()).filter(|keys| !keys.is_empty()), example EXAMPLE_NEEDED_BY;
     }
@@ -110,5 +113,8 @@ object! {
         always "overdue" => bool = key.is_overdue;
         /// Of one that another took the place of: rows that are still to be written anew for it. Left out where this node has not counted them.
         optional "rows_left" => Count = key.rows_left.map(Number);
+        /// Of one that another took the place of: rows that keep it, for they are not what was written or do not open, and nobody can write them anew. It is destroyed
+        /// once they are put right or gone. Left out where this node has not counted them.
+        optional "rows_damaged" => Count = key.rows_damaged.map(Number);
     }
 }

@@ -268,7 +268,8 @@ object! {
         always "key_rows_resealed" => Count = Number(view.status.rotation.rows_resealed);
         /// Rows that this node has given the tag of the key that took the place of another since it started.
         always "key_rows_retagged" => Count = Number(view.status.rotation.rows_retagged);
-        /// Rows that do not bear their tag, as the last reading of all of them for a rotation found: no key for tags is destroyed while there is one.
+        /// Rows that are not what was written, or that nobody can write anew, as the last reading of all of them for a rotation found: the keys that they may need are
+        /// not destroyed while there is one.
         always "key_rows_damaged" => Count = Number(view.status.rotation.rows_damaged);
         /// Keys of organisations that are active for longer than they should be (`key_days_max`).
         always "keys_overdue" => Count = Number(view.status.rotation.keys_overdue);

@@ -37,6 +37,8 @@ pub struct KeyView {
     pub is_overdue: bool,
     /// Rows that are still to be written anew for it, as another took its place; `None` where that is not known here.
     pub rows_left: Option<u64>,
+    /// Rows that keep it and that nobody can write anew: they are not what was written, or do not open.
+    pub rows_damaged: Option<u64>,
 }
 
 /// What may be known of a key of the vault itself.
@@ -46,6 +48,8 @@ pub struct VaultKeyView {
     pub described: VaultKeyDescription,
     /// Rows, keys of organisations or API keys that still need it, though another took its place; `None` where that is not known here.
     pub rows_left: Option<u64>,
+    /// Rows that keep it and that nobody can write anew: they are not what was written.
+    pub rows_damaged: Option<u64>,
     /// The first of the API keys that still need it: each until it is next used, or revoked.
     pub needed_by: Vec<ApiKeyId>,
 }
@@ -95,6 +99,7 @@ impl Vault {
         let view = |described: VaultKeyDescription| VaultKeyView {
             described,
             rows_left: self.left_of(&described),
+            rows_damaged: self.damaged_of(&described),
             needed_by: needed_by(permit.snapshot(), &described),
         };
         Ok(keys.map(view).collect())
@@ -113,6 +118,23 @@ impl Vault {
             (KeyState::OpenOnly, VaultPurpose::Wrapping) => u64::try_from(self.keys_to_rewrap()).ok(),
             (KeyState::Destroyed, _) => Some(0),
             (KeyState::PreActive | KeyState::Active | KeyState::OpenOnly, _) => None,
+        }
+    }
+
+    /// How many rows keep such a key that are not what was written.
+    fn damaged_of(&self, key: &VaultKeyDescription) -> Option<u64> {
+        if key.state != KeyState::OpenOnly {
+            return None;
+        }
+        match key.purpose {
+            VaultPurpose::RowTag | VaultPurpose::DocumentTag => self.rotation().tags_damaged(key.purpose),
+            VaultPurpose::Idempotency => self.rotation().records_damaged(),
+            VaultPurpose::DocumentHead
+            | VaultPurpose::ApiKeyHash
+            | VaultPurpose::AuditChain
+            | VaultPurpose::CvvCache
+            | VaultPurpose::Wrapping
+            | VaultPurpose::TrailCheckpoint => None,
         }
     }
 
@@ -137,6 +159,10 @@ impl Vault {
                 KeyState::OpenOnly => self.rotation().rows_left(retired(key)),
                 KeyState::Destroyed => Some(0),
                 KeyState::PreActive | KeyState::Active => None,
+            },
+            rows_damaged: match key.state {
+                KeyState::OpenOnly => self.rotation().rows_damaged(retired(key)),
+                KeyState::PreActive | KeyState::Active | KeyState::Destroyed => None,
             },
         }
     }

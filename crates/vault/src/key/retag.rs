@@ -3,7 +3,7 @@
 //! there in the version that was read.
 
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use panvault_keys::VaultPurpose;
 use panvault_model::{OrganisationId, Timestamp};
@@ -41,13 +41,13 @@ impl Vault {
         self.commits_before_end().await?;
         let since = self.shared_time().await?;
         let since = retired.iter().map(|key| self.retired_since(key, since)).max();
-        let mut left = 0;
+        let mut not_made = BTreeMap::new();
         for _ in 0..ROTATION_ROUNDS_MAX {
             let begun = self.shared_time().await?;
             // The first time it says how many there are; later it proves that there are none.
             let Some(found) = self.tags_count(purpose, &versions).await? else { return Ok(Rotated::Done) };
-            left = found.left();
-            let damaged = found.damaged;
+            let (left, damaged) = (found.left(), found.damaged);
+            not_made = found.not_ending();
             self.rotation().tags_counted(purpose, found);
             if left == 0 && damaged == 0 {
                 if !self.are_stored_by(since, begun) || !self.bins_are_retagged(purpose, &versions).await {
@@ -59,15 +59,18 @@ impl Vault {
                 self.rotation().tags_unknown(purpose);
                 return Ok(Rotated::Done);
             }
-            if left > 0 && !self.tags_make(purpose, &versions).await? {
-                return Ok(Rotated::Done);
-            }
-            if damaged > 0 {
+            // What is damaged is given no other tag, and what ends soon is left to end.
+            if not_made.values().all(|rows| *rows == 0) {
                 return Ok(Rotated::Left);
             }
+            if !self.tags_make(purpose, &versions).await? {
+                return Ok(Rotated::Done);
+            }
         }
+        self.rotation().tags_not_made(purpose, &not_made);
+        let rows: u64 = not_made.values().sum();
         let advice = "run panvault doctor; the key that they need is not destroyed";
-        tracing::warn!(purpose = purpose.as_str(), rows = left, advice, "key.rows_left");
+        tracing::warn!(purpose = purpose.as_str(), rows, advice, "key.rows_left");
         Ok(Rotated::Left)
     }
 
@@ -84,7 +87,8 @@ impl Vault {
         purpose: VaultPurpose,
         retired: &Retired,
     ) -> Result<Option<TagsFound>, VaultError> {
-        let mut found = TagsFound { rows: retired.iter().map(|key| (*key, 0)).collect(), damaged: 0 };
+        let none = || retired.iter().map(|key| (*key, 0)).collect();
+        let mut found = TagsFound { rows: none(), ending: none(), damaged: 0 };
         for table in tagged_tables(purpose) {
             let mut after = None;
             loop {
@@ -94,6 +98,7 @@ impl Vault {
                 let rows = self.store().row_page(table, after, ROTATION_PAGE_ROWS).await?;
                 let Some(last) = rows.last() else { break };
                 after = Some(last.key());
+                let ends = self.shared_time().await?.plus_seconds(RETAG_IDEMPOTENCY_SECONDS);
                 for (at, row) in rows.iter().enumerate() {
                     if at % ROTATION_CHUNK_ROWS == 0 {
                         tokio::task::yield_now().await;
@@ -105,6 +110,9 @@ impl Vault {
                         found.damaged += 1;
                     } else if let Some(left) = found.rows.get_mut(&tag_key(row)) {
                         *left += 1;
+                        if ends_by(row, ends) {
+                            *found.ending.entry(tag_key(row)).or_default() += 1;
+                        }
                     }
                 }
             }
@@ -202,5 +210,11 @@ fn ends_by(row: &Row, then: Timestamp) -> bool {
 impl TagsFound {
     fn left(&self) -> u64 {
         self.rows.values().sum()
+    }
+
+    /// How many rows are to be given another tag for each key.
+    fn not_ending(&self) -> BTreeMap<u16, u64> {
+        let ending = |key| self.ending.get(key).copied().unwrap_or(0);
+        self.rows.iter().map(|(key, rows)| (*key, rows.saturating_sub(ending(key)))).collect()
     }
 }

@@ -40,7 +40,7 @@ pub struct RotationStatus {
     pub rows_resealed: u64,
     /// Rows that this node has given another tag since it started.
     pub rows_retagged: u64,
-    /// Rows that do not bear their tag, of the last reading of all for a key of tags: while there is one, none of these keys is destroyed.
+    /// Rows that are not what was written, or that nobody can write anew, as the last reading of all found: while there is one, the keys that it may need are not destroyed.
     pub rows_damaged: u64,
     /// Keys that are active for longer than they should be.
     pub keys_overdue: u64,
@@ -49,12 +49,31 @@ pub struct RotationStatus {
 /// A key of an organisation that another took the place of.
 pub(super) type Retired = (OrganisationId, Purpose, u32);
 
+/// What keeps keys of organisations that others took the place of.
+#[derive(Default)]
+pub(super) struct RowsKept {
+    /// How many rows are to be sealed anew for each.
+    pub(super) left: BTreeMap<Retired, u64>,
+    /// How many rows nobody can seal anew that need it.
+    pub(super) stuck: BTreeMap<Retired, u64>,
+    /// Rows that do not bear their tag: each may need any of them.
+    pub(super) damaged: u64,
+}
+
+impl RowsKept {
+    fn damaged_of(&self, key: Retired) -> u64 {
+        self.damaged + self.stuck.get(&key).copied().unwrap_or(0)
+    }
+}
+
 /// What a reading of all rows found of their tags.
 #[derive(Debug)]
 pub(super) struct TagsFound {
     /// How many rows bear the tag of each key that another took the place of.
     pub(super) rows: BTreeMap<u16, u64>,
-    /// Rows that do not bear their tag.
+    /// Those of them that are left to end.
+    pub(super) ending: BTreeMap<u16, u64>,
+    /// Rows that do not bear their tag, or that nobody can give another.
     pub(super) damaged: u64,
 }
 
@@ -78,7 +97,7 @@ impl RecordsFound {
 /// What a node knows of rotations beside what is stored.
 pub(crate) struct Rotation {
     settings: RotationSettings,
-    rows_left: Mutex<BTreeMap<Retired, u64>>,
+    rows: Mutex<RowsKept>,
     rows_resealed: AtomicU64,
     /// Of each key that tags.
     tags: Mutex<BTreeMap<VaultPurpose, TagsFound>>,
@@ -98,7 +117,7 @@ impl Rotation {
     pub(crate) fn new(settings: RotationSettings) -> Self {
         Self {
             settings,
-            rows_left: Mutex::default(),
+            rows: Mutex::default(),
             rows_resealed: AtomicU64::new(0),
             tags: Mutex::default(),
             rows_retagged: AtomicU64::new(0),
@@ -111,15 +130,23 @@ impl Rotation {
     }
 
     pub(crate) fn status(&self) -> RotationStatus {
-        let (rows_left, tags) = (self.left(), self.tags());
+        let (rows, tags, records) = (self.rows(), self.tags(), self.records());
         let of_tags = || tags.values().flat_map(|found| found.rows.values());
-        let is_counted = !rows_left.is_empty() || of_tags().next().is_some();
+        let is_counted = !rows.left.is_empty() || of_tags().next().is_some();
+        let damaged_of = |purpose| tags.get(&purpose).map_or(0, |found: &TagsFound| found.damaged);
+        // Each of these read the same rows.
+        let damaged = [
+            rows.damaged,
+            damaged_of(VaultPurpose::RowTag),
+            records.as_ref().map_or(0, |found| found.damaged),
+        ];
+        let damaged = damaged.into_iter().fold(0, u64::max) + damaged_of(VaultPurpose::DocumentTag);
         RotationStatus {
             keys_rotating: self.keys_rotating.load(Ordering::Relaxed),
-            rows_left: is_counted.then(|| rows_left.values().chain(of_tags()).sum()),
+            rows_left: is_counted.then(|| rows.left.values().chain(of_tags()).sum()),
             rows_resealed: self.rows_resealed.load(Ordering::Relaxed),
             rows_retagged: self.rows_retagged.load(Ordering::Relaxed),
-            rows_damaged: tags.values().map(|found| found.damaged).sum(),
+            rows_damaged: damaged + rows.stuck.values().sum::<u64>(),
             keys_overdue: self.keys_overdue.load(Ordering::Relaxed),
         }
     }
@@ -138,21 +165,38 @@ impl Rotation {
     }
 
     pub(super) fn rows_left(&self, key: Retired) -> Option<u64> {
-        self.left().get(&key).copied()
+        self.rows().left.get(&key).copied()
     }
 
-    /// All rows were read: so many need each of these keys.
-    pub(super) fn counted(&self, counted: &BTreeMap<Retired, u64>) {
-        self.left().clone_from(counted);
+    /// Rows that keep a key and that nobody can seal anew, where this node has counted them.
+    pub(super) fn rows_damaged(&self, key: Retired) -> Option<u64> {
+        let rows = self.rows();
+        rows.left.contains_key(&key).then(|| rows.damaged_of(key))
+    }
+
+    /// All rows were read: this is what needs each key.
+    pub(super) fn counted(&self, counted: RowsKept) {
+        *self.rows() = counted;
     }
 
     /// One row less needs these keys.
     pub(super) fn resealed(&self, keys: &[Retired]) {
         self.rows_resealed.fetch_add(1, Ordering::Relaxed);
-        let mut rows_left = self.left();
+        let mut rows = self.rows();
         for key in keys {
-            if let Some(left) = rows_left.get_mut(key) {
+            if let Some(left) = rows.left.get_mut(key) {
                 *left = left.saturating_sub(1);
+            }
+        }
+    }
+
+    /// So many rows need each of these keys and could not be sealed anew.
+    pub(super) fn not_resealed(&self, failed: &BTreeMap<Retired, u64>) {
+        let mut rows = self.rows();
+        for (key, failed) in failed {
+            let known = rows.stuck.insert(*key, *failed).unwrap_or(0);
+            if let Some(left) = rows.left.get_mut(key) {
+                *left = left.saturating_sub(failed.saturating_sub(known));
             }
         }
     }
@@ -180,9 +224,26 @@ impl Rotation {
         }
     }
 
+    /// So many rows bear the tag of each of these keys, and nobody could give them another however often all were gone through.
+    pub(super) fn tags_not_made(&self, purpose: VaultPurpose, not_made: &BTreeMap<u16, u64>) {
+        if let Some(found) = self.tags().get_mut(&purpose) {
+            for (key, rows) in not_made {
+                if let Some(left) = found.rows.get_mut(key) {
+                    *left = left.saturating_sub(*rows);
+                }
+                found.damaged += rows;
+            }
+        }
+    }
+
     /// Rows that bear the tag of a key that another took the place of, where this node has counted them.
     pub(super) fn tags_left(&self, purpose: VaultPurpose, key: u16) -> Option<u64> {
         self.tags().get(&purpose)?.rows.get(&key).copied()
+    }
+
+    /// Rows that are not what was written or that nobody can give another tag, where this node has counted them.
+    pub(super) fn tags_damaged(&self, purpose: VaultPurpose) -> Option<u64> {
+        Some(self.tags().get(&purpose)?.damaged)
     }
 
     /// All records of idempotency keys were read; or what there is of them is nobody's to know here.
@@ -198,6 +259,11 @@ impl Rotation {
     /// Records that a key made which another took the place of, where this node has counted them.
     pub(super) fn records_left(&self, key: u16) -> Option<u64> {
         self.records().as_ref()?.rows.get(&key).copied()
+    }
+
+    /// Records that do not bear their tag, where this node has counted them.
+    pub(super) fn records_damaged(&self) -> Option<u64> {
+        Some(self.records().as_ref()?.damaged)
     }
 
     /// Since when this node knows that a key of the vault is in its state; now, if it did not.
@@ -227,7 +293,7 @@ impl Rotation {
         self.tags.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn left(&self) -> MutexGuard<'_, BTreeMap<Retired, u64>> {
-        self.rows_left.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rows(&self) -> MutexGuard<'_, RowsKept> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -49,11 +49,31 @@ impl Wanted {
 }
 
 impl Found {
-    /// How many rows are to be sealed anew for each of these keys.
-    pub(super) fn left(&self, wanted: &Wanted) -> impl Iterator<Item = (Retired, u64)> {
-        let rows = |of: &BTreeMap<Retired, u64>, key| (key, of.get(&key).copied().unwrap_or(0));
+    /// How many rows are to be sealed anew for each of these keys, beside those of which it is known that nobody can.
+    pub(super) fn left(&self, wanted: &Wanted, stuck: &Stuck) -> impl Iterator<Item = (Retired, u64)> {
+        let rows = |of: &BTreeMap<Retired, u64>, key| {
+            let count = |of: &BTreeMap<Retired, u64>| of.get(&key).copied().unwrap_or(0);
+            (key, count(of).saturating_sub(count(stuck)))
+        };
         let moved = wanted.moved.iter().map(move |key| rows(&self.made, *key));
         moved.chain(wanted.forgotten.iter().map(move |key| rows(&self.before, *key)))
+    }
+}
+
+/// How many rows need each key and could not be sealed anew.
+pub(super) type Stuck = BTreeMap<Retired, u64>;
+
+/// Rows that could not be sealed anew.
+#[derive(Default)]
+struct Failed {
+    rows: u64,
+    stuck: Stuck,
+}
+
+impl Failed {
+    fn add(&mut self, keys: &[Retired]) {
+        self.rows += 1;
+        keys.iter().for_each(|key| *self.stuck.entry(*key).or_default() += 1);
     }
 }
 
@@ -107,30 +127,37 @@ impl Vault {
         Ok(Some(found))
     }
 
-    /// Seals anew what these keys are wanted for, so many rows in a second. `false` when the duty has gone to another node.
-    pub(super) async fn rows_reseal(&self, wanted: &Wanted) -> Result<bool, VaultError> {
-        let (mut place, mut failed) = (Some(FIRST), 0);
+    /// Seals anew what these keys are wanted for, so many rows in a second. Says for how many of each that could not be done; `None` when the duty has gone to another
+    /// node.
+    pub(super) async fn rows_reseal(&self, wanted: &Wanted) -> Result<Option<Stuck>, VaultError> {
+        let (mut place, mut failed) = (Some(FIRST), Failed::default());
         while let Some(at) = place {
             let (mut rows, next) = self.rows_after(at).await?;
             rows.retain(|row| !wanted.of_row(row).is_empty());
             for chunk in rows.chunks(ROTATION_CHUNK_ROWS) {
                 if !self.has_duty().await? {
-                    return Ok(false);
+                    return Ok(None);
                 }
                 self.chunk_reseal(wanted, chunk, &mut failed).await?;
             }
             tokio::task::yield_now().await;
             place = next;
         }
-        if failed > ROTATION_LOGGED_MAX {
+        if failed.rows > ROTATION_LOGGED_MAX {
             let advice = "run panvault doctor, which lists them; the first of them were named";
-            tracing::warn!(rows = failed, advice, "key.rows_not_resealed");
+            tracing::warn!(rows = failed.rows, advice, "key.rows_not_resealed");
         }
-        Ok(true)
+        self.rotation().not_resealed(&failed.stuck);
+        Ok(Some(failed.stuck))
     }
 
     /// One step for each row, and all of them at once: the store writes together what comes together.
-    async fn chunk_reseal(&self, wanted: &Wanted, chunk: &[Old], failed: &mut u64) -> Result<(), VaultError> {
+    async fn chunk_reseal(
+        &self,
+        wanted: &Wanted,
+        chunk: &[Old],
+        failed: &mut Failed,
+    ) -> Result<(), VaultError> {
         let begun = Instant::now();
         let mut steps = Vec::with_capacity(chunk.len());
         {
@@ -144,8 +171,10 @@ impl Vault {
                         if matches!(error, VaultError::NotFound(_) | VaultError::Tampered(_))
                             || error.is_of_later_key() =>
                     {
-                        *failed += 1;
-                        if *failed <= ROTATION_LOGGED_MAX {
+                        // What does not bear its tag was counted when all were read.
+                        let needs = if row.is_ours(self) { wanted.of_row(row) } else { Vec::new() };
+                        failed.add(&needs);
+                        if failed.rows <= ROTATION_LOGGED_MAX {
                             let (kind, id) = (row.row_key().kind(), row.row_key().id());
                             let advice = "run panvault doctor; the key that it needs is not destroyed";
                             tracing::warn!(object.kind = kind, object.id = id, error = %with_causes(&error), advice, "key.row_not_resealed");

@@ -8,8 +8,8 @@ use crate::audit::Requester;
 use crate::document::{DocumentChange, DocumentPlan, HEAD_ID, HEAD_ROW, Snapshot};
 use crate::error::VaultError;
 use crate::key::reseal::secrets_of;
-use crate::key::rotation::Retired;
-use crate::key::rows::{Found, Wanted};
+use crate::key::rotation::{Retired, RowsKept};
+use crate::key::rows::{Found, Stuck, Wanted};
 use crate::limits::{ROTATION_ROUNDS_MAX, ROTATION_STORED_SECONDS};
 use crate::vault::Vault;
 
@@ -51,11 +51,11 @@ impl Vault {
 
     async fn organisation_keys_rotate(&self) -> Result<Rotated, VaultError> {
         if self.keys_in(KeyState::PreActive).is_empty() && self.keys_in(KeyState::OpenOnly).is_empty() {
-            self.rotation().counted(&BTreeMap::new());
+            self.rotation().counted(RowsKept::default());
             return Ok(Rotated::Done);
         }
         if !self.has_duty().await? {
-            self.rotation().counted(&BTreeMap::new());
+            self.rotation().counted(RowsKept::default());
             return Ok(Rotated::Done);
         }
         let made = self.keys_in(KeyState::PreActive);
@@ -82,7 +82,7 @@ impl Vault {
         let (left, known): (Vec<_>, Vec<_>) = retired_keys.into_iter().partition(is_over);
         let idle: BTreeMap<Retired, u64> = known.iter().map(|key| (retired(key), 0)).collect();
         if left.is_empty() {
-            self.rotation().counted(&idle);
+            self.rotation().counted(RowsKept { left: idle, ..RowsKept::default() });
             return Ok(Rotated::Waits);
         }
         let moved = self.keys_move(left, &idle).await?;
@@ -101,45 +101,45 @@ impl Vault {
         for key in left.iter().filter(|key| key.purpose == Purpose::Data) {
             self.secrets_move(key).await?;
         }
-        let (mut wanted, mut ended) = (Wanted::of(&left), Rotated::Done);
+        let (mut wanted, mut stuck, mut ended) = (Wanted::of(&left), Stuck::default(), Rotated::Done);
         for _ in 0..ROTATION_ROUNDS_MAX {
             let begun = self.shared_time().await?;
             // The first time it says how many there are; later it proves that there are none.
             let Some(found) = self.rows_count(&left).await? else { return Ok(Rotated::Done) };
-            let counted = |wanted: &Wanted| {
-                self.rotation().counted(
-                    &found.left(wanted).chain(idle.iter().map(|(key, rows)| (*key, *rows))).collect(),
-                );
+            let counted = |wanted: &Wanted, stuck: &Stuck| {
+                let left = found.left(wanted, stuck).chain(idle.iter().map(|(key, rows)| (*key, *rows)));
+                let (left, stuck, damaged) = (left.collect(), stuck.clone(), found.damaged);
+                self.rotation().counted(RowsKept { left, stuck, damaged });
             };
-            counted(&wanted);
-            if found.damaged > 0 {
-                // What can move on does; the keys before stay.
-                self.rows_reseal(&wanted).await?;
+            counted(&wanted, &stuck);
+            // While there is a damaged row what can move on does; the keys before stay.
+            if found.damaged == 0 {
+                wanted = Wanted::default();
+                for key in core::mem::take(&mut left) {
+                    match self.key_next(&key, &found, begun).await? {
+                        Next::Move => wanted.moved.insert(retired(&key)),
+                        Next::Forget => wanted.forgotten.insert(retired(&key)),
+                        Next::Wait => {
+                            ended = Rotated::Waits;
+                            continue;
+                        }
+                        Next::Destroy => {
+                            self.key_destroy_unneeded(&key).await?;
+                            continue;
+                        }
+                    };
+                    left.push(key);
+                }
+                if left.is_empty() {
+                    return Ok(ended);
+                }
+                counted(&wanted, &stuck);
+            }
+            if found.left(&wanted, &stuck).all(|(_, rows)| rows == 0) {
                 return Ok(Rotated::Left);
             }
-            wanted = Wanted::default();
-            for key in core::mem::take(&mut left) {
-                match self.key_next(&key, &found, begun).await? {
-                    Next::Move => wanted.moved.insert(retired(&key)),
-                    Next::Forget => wanted.forgotten.insert(retired(&key)),
-                    Next::Wait => {
-                        ended = Rotated::Waits;
-                        continue;
-                    }
-                    Next::Destroy => {
-                        self.key_destroy_unneeded(&key).await?;
-                        continue;
-                    }
-                };
-                left.push(key);
-            }
-            if left.is_empty() {
-                return Ok(ended);
-            }
-            counted(&wanted);
-            if !self.rows_reseal(&wanted).await? {
-                return Ok(Rotated::Done);
-            }
+            let Some(failed) = self.rows_reseal(&wanted).await? else { return Ok(Rotated::Done) };
+            stuck = failed;
         }
         Ok(Rotated::Left)
     }

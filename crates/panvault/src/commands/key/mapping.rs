@@ -9,11 +9,13 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use crate::client::Client;
+use crate::commands::key::wait::Waited;
 use crate::commands::key::{LOOK_EVERY, PAGE_ROWS, keys};
 use crate::commands::slot::now;
-use crate::output;
 
 const NOT_ALL: &str = "the fingerprints of before are not known any more, or will not be before all are read: fingerprint_overlap_seconds says for how long they are; no file was made";
+
+const NOT_YET: &str = "no file was made: a mapping is of every card or of none. The fingerprints of before are known until the others have moved too; run this again then";
 
 /// A file that is there, whole, when all is written.
 pub(super) struct Mapping {
@@ -84,7 +86,7 @@ impl Mapping {
 
 /// Waits until no card is without the next fingerprint, and says until when it is known what each was before.
 async fn moved(client: &mut Client, of: &str, made: &Value) -> anyhow::Result<String> {
-    let mut said = None;
+    let mut waited = Waited::default();
     loop {
         let keys = keys(client, of).await?;
         let text = |key: &Value, name: &str| key.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -99,11 +101,7 @@ async fn moved(client: &mut Client, of: &str, made: &Value) -> anyhow::Result<St
             ensure!(now().to_string() < ends_at, NOT_ALL);
             return Ok(ends_at);
         }
-        let left = key.get("rows_left").and_then(Value::as_u64);
-        if left.is_some() && left != said {
-            output::note(format!("{} rows are left", left.unwrap_or_default()));
-            said = left;
-        }
+        waited.sees(&[key]).context(NOT_YET)?;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

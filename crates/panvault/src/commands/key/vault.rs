@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::Unlock;
 use crate::client::Client;
 use crate::commands::document::print;
+use crate::commands::key::wait::Waited;
 use crate::commands::key::{LOOK_EVERY, keys};
 use crate::commands::runtime;
 use crate::commands::slot::{Opening, now};
@@ -62,7 +63,18 @@ pub(super) fn rotate_purpose(
         );
         return Ok(());
     }
-    runtime()?.block_on(ended(&opening, purpose))?;
+    if let Ended::Needed(by) = runtime()?.block_on(ended(&opening, purpose))? {
+        said(
+            &json!({ "purpose": purpose.as_str(), "state": "active", "needed_by": by.named, "rows_left": by.count }),
+            as_json,
+        );
+        output::note(format!(
+            "{} API keys keep the key before, each until it is next used or revoked, and that is not waited for: panvault key inventory shows which, panvault apikey revoke ends one that \
+             nobody uses; with the last of them the key before is destroyed by itself",
+            by.count
+        ));
+        return Ok(());
+    }
     // The bytes of the key before go, and nothing else is changed.
     let header = opening.change(|header, root| Ok((header.rewrap(root, root, &entropy)?, None)))?;
     let made = json!({ "purpose": purpose.as_str(), "state": "active", "header_version": header.version() });
@@ -70,26 +82,66 @@ pub(super) fn rotate_purpose(
     Ok(())
 }
 
-/// Waits until no key of a purpose is on its way in or out, and says meanwhile how much is left.
-async fn ended(opening: &Opening, purpose: VaultPurpose) -> anyhow::Result<()> {
-    let mut said = None;
+/// How a rotation stands when nobody waits for it any more.
+enum Ended {
+    /// The key before is destroyed.
+    Destroyed,
+    /// API keys need it, each until its bearer comes: nobody knows when.
+    Needed(NeededBy),
+}
+
+/// API keys that need a key: how many, and the first of them.
+struct NeededBy {
+    count: u64,
+    named: Value,
+}
+
+/// Waits until no key of a purpose is on its way in or out, or only what nobody can foresee is waited for, and says meanwhile how much is left.
+async fn ended(opening: &Opening, purpose: VaultPurpose) -> anyhow::Result<Ended> {
+    if let Some(lasts) = lasts(purpose) {
+        output::note(format!("the key before is destroyed {lasts}"));
+    }
+    let mut waited = Waited::default();
     loop {
         let mut client = served(opening).await?;
         if !is_moving(&client.header_named().await?, purpose) {
-            return Ok(());
+            return Ok(Ended::Destroyed);
         }
         let keys = keys(&mut client, "/v1/key").await?;
-        let of_purpose =
-            keys.iter().filter(|key| key.get("purpose").is_some_and(|of| of == purpose.as_str()));
-        let left = of_purpose
-            .filter(|key| key.get("state").is_some_and(|state| state == "open_only"))
-            .filter_map(|key| key.get("rows_left").and_then(Value::as_u64))
-            .reduce(u64::saturating_add);
-        if left.is_some() && left != said {
-            output::note(format!("{} are left", left.unwrap_or_default()));
-            said = left;
+        let is_before = |key: &&Value| {
+            key.get("purpose").is_some_and(|of| of == purpose.as_str())
+                && key.get("state").is_some_and(|state| state == "open_only")
+        };
+        let before: Vec<_> = keys.iter().filter(is_before).collect();
+        if purpose == VaultPurpose::ApiKeyHash {
+            let needed = |key: &&Value| {
+                let count = key.get("rows_left")?.as_u64().filter(|count| *count > 0)?;
+                let named = key.get("needed_by").cloned().unwrap_or_else(|| json!([]));
+                Some(NeededBy { count, named })
+            };
+            if let Some(by) = before.iter().find_map(needed) {
+                return Ok(Ended::Needed(by));
+            }
         }
+        waited.sees(&before)?;
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// When the key before a new one is destroyed, where that takes its time.
+const fn lasts(purpose: VaultPurpose) -> Option<&'static str> {
+    match purpose {
+        VaultPurpose::Idempotency => Some("when the last record that it made has ended, after 24 hours"),
+        VaultPurpose::CvvCache => {
+            Some("when no CVV may be held under it any more, after 25 hours and ten minutes")
+        }
+        VaultPurpose::DocumentTag
+        | VaultPurpose::DocumentHead
+        | VaultPurpose::ApiKeyHash
+        | VaultPurpose::RowTag
+        | VaultPurpose::AuditChain
+        | VaultPurpose::Wrapping
+        | VaultPurpose::TrailCheckpoint => None,
     }
 }
 

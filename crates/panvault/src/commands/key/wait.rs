@@ -1,0 +1,63 @@
+//! How far a rotation is, while a command waits for its end; and that nobody waits for what does not end by itself.
+
+use anyhow::ensure;
+use serde_json::Value;
+
+use crate::output;
+
+/// What was said last.
+#[derive(Default)]
+pub(super) struct Waited {
+    said: Option<(u64, u64)>,
+}
+
+impl Waited {
+    /// Says how much still needs these keys, which another took the place of, where that is another number than before. An error where a reading of all rows found nothing
+    /// but what nobody can write anew.
+    pub(super) fn sees(&mut self, before: &[&Value]) -> anyhow::Result<()> {
+        let sum = |name| {
+            let counts = before.iter().filter_map(|key| key.get(name)?.as_u64());
+            counts.reduce(u64::saturating_add)
+        };
+        let (Some(left), damaged) = (sum("rows_left"), sum("rows_damaged").unwrap_or(0)) else {
+            return Ok(());
+        };
+        if self.said != Some((left, damaged)) {
+            self.said = Some((left, damaged));
+            let damaged = if damaged == 0 { String::new() } else { format!(", and {damaged} are damaged") };
+            output::note(format!("{left} rows are left{damaged}"));
+        }
+        ensure!(
+            left > 0 || damaged == 0,
+            "{damaged} damaged rows keep the key before, and nothing else does: panvault doctor and key.row_damaged, key.row_not_resealed and key.rows_left in the log say which; \
+             the rotation goes on by itself, within ten minutes, once they are put right or gone"
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn sees(waited: &mut Waited, keys: &[Value]) -> Option<String> {
+        waited.sees(&keys.iter().collect::<Vec<_>>()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn it_ends_where_nothing_but_damaged_rows_is_left() {
+        let key = |left: u64, damaged: u64| json!({ "rows_left": left, "rows_damaged": damaged });
+        let mut waited = Waited::default();
+        assert_eq!(sees(&mut waited, &[json!({})]), None, "nobody has counted them yet");
+        assert_eq!(sees(&mut waited, &[]), None);
+        assert_eq!(sees(&mut waited, &[key(3, 0)]), None);
+        assert_eq!(sees(&mut waited, &[key(1, 2)]), None, "something moves on yet");
+        assert_eq!(waited.said, Some((1, 2)));
+        assert_eq!(sees(&mut waited, &[key(1, 0), key(0, 2)]), None);
+        assert_eq!(sees(&mut waited, &[key(0, 0)]), None, "it is about to be destroyed");
+        let said = sees(&mut waited, &[key(0, 2)]).unwrap();
+        assert!(said.starts_with("2 damaged rows keep the key before") && said.contains("panvault doctor"));
+    }
+}
