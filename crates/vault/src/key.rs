@@ -8,6 +8,7 @@
 
 mod destroy;
 mod ending;
+mod interrupt;
 mod list;
 mod often;
 mod reseal;

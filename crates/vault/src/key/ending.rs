@@ -1,6 +1,7 @@
 //! Keys of the vault whose work nobody can do anew, for only others have what it was done to: the bodies of requests, API keys, CVVs. Each is destroyed when what it made
 //! has come to its end, or its bearer has brought it once more.
 
+use core::ops::ControlFlow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use panvault_keys::{KeyState, VaultKeyDescription, VaultPurpose};
@@ -10,6 +11,7 @@ use panvault_store::{Row, Table};
 
 use crate::document::Snapshot;
 use crate::error::VaultError;
+use crate::key::interrupt::Sweep;
 use crate::key::rotation::RecordsFound;
 use crate::key::sweep::Rotated;
 use crate::limits::{ROTATION_CHUNK_ROWS, ROTATION_COUNT_SECONDS, ROTATION_PAGE_ROWS};
@@ -37,7 +39,7 @@ impl Snapshot {
 
 impl Vault {
     /// Destroys keys for the digests of requests that another took the place of, when all rows were read and no record counts any more that one of them made.
-    pub(super) async fn idempotency_keys_end(&self) -> Result<Rotated, VaultError> {
+    pub(super) async fn idempotency_keys_end(&self, swept: Timestamp) -> Result<Rotated, VaultError> {
         let retired = self.snapshot().vault_keys_retired(VaultPurpose::Idempotency);
         if retired.is_empty() {
             self.rotation().records_counted(None);
@@ -51,7 +53,10 @@ impl Vault {
         self.commits_before_end().await?;
         let begun = self.shared_time().await?;
         let since = retired.iter().map(|key| self.retired_since(key, begun)).max();
-        let Some(found) = self.records_count(&retired, begun).await? else { return Ok(Rotated::Done) };
+        let found = match self.records_count(&retired, begun, &Sweep::of(&[], swept)).await? {
+            ControlFlow::Continue(found) => found,
+            ControlFlow::Break(why) => return Ok(why),
+        };
         if !found.is_empty() {
             self.rotation().records_counted(Some(found));
             return Ok(Rotated::Left);
@@ -66,22 +71,22 @@ impl Vault {
         Ok(Rotated::Done)
     }
 
-    /// Counts the records that these keys made and that still count, and holds each against its tag: one that somebody changed may name another key. `None`
-    /// when the duty has gone to another node.
+    /// Counts the records that these keys made and that still count, and holds each against its tag: one that somebody changed may name another key.
     async fn records_count(
         &self,
         retired: &[VaultKeyDescription],
         now: Timestamp,
-    ) -> Result<Option<RecordsFound>, VaultError> {
+        sweep: &Sweep,
+    ) -> Result<ControlFlow<Rotated, RecordsFound>, VaultError> {
         let rows = retired.iter().map(|key| (key.version, 0)).collect::<BTreeMap<_, _>>();
         let mut found = RecordsFound { rows, damaged: 0, count_at: now };
         let mut after = None;
         loop {
-            if !self.has_duty().await? {
-                return Ok(None);
+            if let ControlFlow::Break(why) = self.goes_on(sweep).await? {
+                return Ok(ControlFlow::Break(why));
             }
             let rows = self.store().row_page(Table::Idempotency, after, ROTATION_PAGE_ROWS).await?;
-            let Some(last) = rows.last() else { return Ok(Some(found)) };
+            let Some(last) = rows.last() else { return Ok(ControlFlow::Continue(found)) };
             after = Some(last.key());
             for (at, row) in rows.iter().enumerate() {
                 if at % ROTATION_CHUNK_ROWS == 0 {

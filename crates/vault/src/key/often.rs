@@ -56,7 +56,7 @@ pub(crate) async fn rotate_often(vault: WeakVault) {
         }
         let after = |seconds| Instant::now() + Duration::from_secs(seconds);
         match vault.keys_rotate_on().await {
-            Ok(Rotated::Done) => {}
+            Ok(Rotated::Done | Rotated::Again) => {}
             Ok(Rotated::Left) => not_before = after(ROTATION_LEFT_SECONDS),
             Ok(Rotated::Waits) => {
                 let ends = vault.key_ends_in(vault.now().wall).unwrap_or(ROTATION_LEFT_SECONDS);

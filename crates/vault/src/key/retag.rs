@@ -2,6 +2,7 @@
 //! given one that says that it was not. Nothing else of a row changes with its tag, its version neither, so it is written only where the row is
 //! there in the version that was read.
 
+use core::ops::ControlFlow;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::audit::Requester;
 use crate::error::VaultError;
+use crate::key::interrupt::Sweep;
 use crate::key::retag_documents::is_covered;
 use crate::key::rotation::TagsFound;
 use crate::key::sweep::Rotated;
@@ -29,7 +31,11 @@ pub(super) type Retired = BTreeSet<u16>;
 impl Vault {
     /// Goes on with the rotation of the key for row tags or of that for documents, once another is active: tags what the keys before it tagged, and destroys them when a
     /// reading of all that they tag finds nothing of theirs, and nothing that does not bear its tag.
-    pub(super) async fn tags_move(&self, purpose: VaultPurpose) -> Result<Rotated, VaultError> {
+    pub(super) async fn tags_move(
+        &self,
+        purpose: VaultPurpose,
+        begun: Timestamp,
+    ) -> Result<Rotated, VaultError> {
         let retired = self.snapshot().vault_keys_retired(purpose);
         let versions: Retired = retired.iter().map(|key| key.version).collect();
         if retired.is_empty() || !self.has_duty().await? {
@@ -41,11 +47,14 @@ impl Vault {
         self.commits_before_end().await?;
         let since = self.shared_time().await?;
         let since = retired.iter().map(|key| self.retired_since(key, since)).max();
-        let mut not_made = BTreeMap::new();
+        let (sweep, mut not_made) = (Sweep::of(&[], begun), BTreeMap::new());
         for _ in 0..ROTATION_ROUNDS_MAX {
             let begun = self.shared_time().await?;
             // The first time it says how many there are; later it proves that there are none.
-            let Some(found) = self.tags_count(purpose, &versions).await? else { return Ok(Rotated::Done) };
+            let found = match self.tags_count(purpose, &versions, &sweep).await? {
+                ControlFlow::Continue(found) => found,
+                ControlFlow::Break(why) => return Ok(why),
+            };
             let (left, damaged) = (found.left(), found.damaged);
             not_made = found.not_ending();
             self.rotation().tags_counted(purpose, found);
@@ -63,8 +72,8 @@ impl Vault {
             if not_made.values().all(|rows| *rows == 0) {
                 return Ok(Rotated::Left);
             }
-            if !self.tags_make(purpose, &versions).await? {
-                return Ok(Rotated::Done);
+            if let ControlFlow::Break(why) = self.tags_make(purpose, &versions, &sweep).await? {
+                return Ok(why);
             }
         }
         self.rotation().tags_not_made(purpose, &not_made);
@@ -81,19 +90,20 @@ impl Vault {
         !self.node().is_shared() || until.is_some_and(|until| begun > until)
     }
 
-    /// Reads all rows, counts those with tags of these keys, and holds each against its tag. `None` when the duty has gone to another node.
+    /// Reads all rows, counts those with tags of these keys, and holds each against its tag.
     async fn tags_count(
         &self,
         purpose: VaultPurpose,
         retired: &Retired,
-    ) -> Result<Option<TagsFound>, VaultError> {
+        sweep: &Sweep,
+    ) -> Result<ControlFlow<Rotated, TagsFound>, VaultError> {
         let none = || retired.iter().map(|key| (*key, 0)).collect();
         let mut found = TagsFound { rows: none(), ending: none(), damaged: 0 };
         for table in tagged_tables(purpose) {
             let mut after = None;
             loop {
-                if !self.has_duty().await? {
-                    return Ok(None);
+                if let ControlFlow::Break(why) = self.goes_on(sweep).await? {
+                    return Ok(ControlFlow::Break(why));
                 }
                 let rows = self.store().row_page(table, after, ROTATION_PAGE_ROWS).await?;
                 let Some(last) = rows.last() else { break };
@@ -117,11 +127,16 @@ impl Vault {
                 }
             }
         }
-        Ok(Some(found))
+        Ok(ControlFlow::Continue(found))
     }
 
-    /// Gives rows with tags of these keys the tag of now, so many in a second. `false` when the duty has gone to another node.
-    async fn tags_make(&self, purpose: VaultPurpose, retired: &Retired) -> Result<bool, VaultError> {
+    /// Gives rows with tags of these keys the tag of now, so many in a second.
+    async fn tags_make(
+        &self,
+        purpose: VaultPurpose,
+        retired: &Retired,
+        sweep: &Sweep,
+    ) -> Result<ControlFlow<Rotated>, VaultError> {
         for table in tagged_tables(purpose) {
             let mut after = None;
             loop {
@@ -130,16 +145,16 @@ impl Vault {
                 after = Some(last.key());
                 let ends = self.shared_time().await?.plus_seconds(RETAG_IDEMPOTENCY_SECONDS);
                 rows.retain(|row| retired.contains(&tag_key(row)) && !ends_by(row, ends));
-                for chunk in rows.chunks(RETAG_ROWS) {
-                    if !self.has_duty().await? {
-                        return Ok(false);
+                for chunk in rows.chunks(RETAG_ROWS).chain(rows.is_empty().then_some(&[][..])) {
+                    if let ControlFlow::Break(why) = self.goes_on(sweep).await? {
+                        return Ok(ControlFlow::Break(why));
                     }
                     self.chunk_retag(purpose, chunk).await?;
                 }
                 tokio::task::yield_now().await;
             }
         }
-        Ok(true)
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Some rows, in a step or a few, and no more of them in a second than may be.

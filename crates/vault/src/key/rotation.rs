@@ -211,11 +211,6 @@ impl Rotation {
         self.tags().remove(&purpose);
     }
 
-    /// The same of all keys that tag.
-    pub(super) fn no_tags_known(&self) {
-        self.tags().clear();
-    }
-
     /// One row less bears the tag of a key.
     pub(super) fn retagged(&self, purpose: VaultPurpose, key: u16) {
         self.rows_retagged.fetch_add(1, Ordering::Relaxed);

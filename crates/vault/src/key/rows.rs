@@ -1,5 +1,6 @@
 //! Cards and customers, read for keys of organisations that others took the place of: which of them need one, and all of these sealed anew.
 
+use core::ops::ControlFlow;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,9 +10,10 @@ use panvault_store::{Row, RowKey, Table};
 use tokio::time::Instant;
 
 use crate::error::{VaultError, with_causes};
+use crate::key::interrupt::Sweep;
 use crate::key::reseal::{Old, is_done};
 use crate::key::rotation::Retired;
-use crate::key::sweep::retired;
+use crate::key::sweep::{Rotated, retired};
 use crate::limits::{ROTATION_CHUNK_ROWS, ROTATION_LOGGED_MAX, ROTATION_PAGE_ROWS};
 use crate::vault::Vault;
 
@@ -87,14 +89,17 @@ enum First {
 const FIRST: First = First::Cards(CardId::from_bytes([0; 12]));
 
 impl Vault {
-    /// Counts what needs these keys, and holds every row against its tag: one that somebody changed may say of another key that it needs that. `None`
-    /// when the duty has gone to another node.
-    pub(super) async fn rows_count(&self, keys: &[OrganisationKey]) -> Result<Option<Found>, VaultError> {
+    /// Counts what needs these keys, and holds every row against its tag: one that somebody changed may say of another key that it needs that.
+    pub(super) async fn rows_count(
+        &self,
+        keys: &[OrganisationKey],
+        sweep: &Sweep,
+    ) -> Result<ControlFlow<Rotated, Found>, VaultError> {
         let (mut found, mut place) = (Found::default(), Some(FIRST));
         let keys: BTreeSet<Retired> = keys.iter().map(retired).collect();
         while let Some(at) = place {
-            if !self.has_duty().await? {
-                return Ok(None);
+            if let ControlFlow::Break(why) = self.goes_on(sweep).await? {
+                return Ok(ControlFlow::Break(why));
             }
             let (rows, next) = self.rows_after(at).await?;
             for (at, row) in rows.iter().enumerate() {
@@ -124,19 +129,23 @@ impl Vault {
             let advice = "run panvault doctor, which lists them; the first of them were named";
             tracing::warn!(rows = found.damaged, advice, "key.rows_damaged");
         }
-        Ok(Some(found))
+        Ok(ControlFlow::Continue(found))
     }
 
-    /// Seals anew what these keys are wanted for, so many rows in a second. Says for how many of each that could not be done; `None` when the duty has gone to another
-    /// node.
-    pub(super) async fn rows_reseal(&self, wanted: &Wanted) -> Result<Option<Stuck>, VaultError> {
+    /// Seals anew what these keys are wanted for, so many rows in a second. Says for how many of each that could not be done.
+    pub(super) async fn rows_reseal(
+        &self,
+        wanted: &Wanted,
+        sweep: &Sweep,
+    ) -> Result<ControlFlow<Rotated, Stuck>, VaultError> {
         let (mut place, mut failed) = (Some(FIRST), Failed::default());
         while let Some(at) = place {
             let (mut rows, next) = self.rows_after(at).await?;
             rows.retain(|row| !wanted.of_row(row).is_empty());
-            for chunk in rows.chunks(ROTATION_CHUNK_ROWS) {
-                if !self.has_duty().await? {
-                    return Ok(None);
+            // Of rows that are far between too.
+            for chunk in rows.chunks(ROTATION_CHUNK_ROWS).chain(rows.is_empty().then_some(&[][..])) {
+                if let ControlFlow::Break(why) = self.goes_on(sweep).await? {
+                    return Ok(ControlFlow::Break(why));
                 }
                 self.chunk_reseal(wanted, chunk, &mut failed).await?;
             }
@@ -148,7 +157,7 @@ impl Vault {
             tracing::warn!(rows = failed.rows, advice, "key.rows_not_resealed");
         }
         self.rotation().not_resealed(&failed.stuck);
-        Ok(Some(failed.stuck))
+        Ok(ControlFlow::Continue(failed.stuck))
     }
 
     /// One step for each row, and all of them at once: the store writes together what comes together.

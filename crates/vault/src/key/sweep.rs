@@ -1,12 +1,14 @@
+use core::ops::ControlFlow;
 use std::collections::BTreeMap;
 
-use panvault_keys::{KeyState, OrganisationKey, Purpose};
+use panvault_keys::{KeyState, OrganisationKey, Purpose, VaultPurpose};
 use panvault_model::{Id, OrganisationId, Timestamp};
 use panvault_store::{Action, Commit, DocumentKind, Expect, Outcome};
 
 use crate::audit::Requester;
 use crate::document::{DocumentChange, DocumentPlan, HEAD_ID, HEAD_ROW, Snapshot};
 use crate::error::VaultError;
+use crate::key::interrupt::Sweep;
 use crate::key::reseal::secrets_of;
 use crate::key::rotation::{Retired, RowsKept};
 use crate::key::rows::{Found, Stuck, Wanted};
@@ -22,6 +24,8 @@ pub(super) enum Rotated {
     Waits,
     /// Rows that cannot be sealed or tagged anew still need a key.
     Left,
+    /// There is a key to take up, which does not wait until all rows were gone through.
+    Again,
 }
 
 /// What is to be done with a key that another took the place of, once all rows were read.
@@ -44,29 +48,50 @@ impl Vault {
     }
 
     pub(super) async fn keys_rotate_on(&self) -> Result<Rotated, VaultError> {
-        self.apikeys_rehash().await?;
-        let of_vault = self.vault_keys_rotate().await?;
-        Ok(of_vault.max(self.organisation_keys_rotate().await?))
-    }
-
-    async fn organisation_keys_rotate(&self) -> Result<Rotated, VaultError> {
-        if self.keys_in(KeyState::PreActive).is_empty() && self.keys_in(KeyState::OpenOnly).is_empty() {
-            self.rotation().counted(RowsKept::default());
-            return Ok(Rotated::Done);
-        }
-        if !self.has_duty().await? {
-            self.rotation().counted(RowsKept::default());
-            return Ok(Rotated::Done);
-        }
-        let made = self.keys_in(KeyState::PreActive);
-        if !made.is_empty() {
-            // Every node knows them, and no request sees documents without them.
-            self.requests_before_end().await?;
-            for key in made {
-                self.key_activate(&key).await?;
+        loop {
+            self.apikeys_rehash().await?;
+            let rotated = self.keys_rotate_once().await?;
+            if rotated != Rotated::Again {
+                return Ok(rotated);
             }
         }
-        let now = self.shared_time().await?;
+    }
+
+    /// New keys first, and what goes through rows last: that takes hours, and begins anew where there is another key to take up.
+    async fn keys_rotate_once(&self) -> Result<Rotated, VaultError> {
+        self.vault_keys_take_up().await?;
+        self.organisation_keys_take_up().await?;
+        let begun = self.shared_time().await?;
+        let mut rotated = self.vault_keys_end(begun).await?;
+        if rotated != Rotated::Again {
+            rotated = rotated.max(self.organisation_keys_rotate(begun).await?);
+        }
+        for purpose in [VaultPurpose::DocumentTag, VaultPurpose::RowTag] {
+            if rotated != Rotated::Again {
+                rotated = rotated.max(self.tags_move(purpose, begun).await?);
+            }
+        }
+        Ok(rotated)
+    }
+
+    /// Lets new keys of organisations seal or make, once every node knows them and no request sees documents without them.
+    async fn organisation_keys_take_up(&self) -> Result<(), VaultError> {
+        let made = self.keys_in(KeyState::PreActive);
+        if made.is_empty() || !self.has_duty().await? {
+            return Ok(());
+        }
+        self.requests_before_end().await?;
+        for key in made {
+            self.key_activate(&key).await?;
+        }
+        Ok(())
+    }
+
+    async fn organisation_keys_rotate(&self, now: Timestamp) -> Result<Rotated, VaultError> {
+        if self.keys_in(KeyState::OpenOnly).is_empty() || !self.has_duty().await? {
+            self.rotation().counted(RowsKept::default());
+            return Ok(Rotated::Done);
+        }
         let latest = now.plus_seconds(self.rotation().overlap_seconds());
         for key in self.keys_in(KeyState::OpenOnly) {
             // The setting is shorter by now, or a clock was ahead.
@@ -76,16 +101,13 @@ impl Vault {
         }
         let is_over = |key: &OrganisationKey| key.destroyed_at.is_none_or(|at| at <= now);
         let retired_keys = self.keys_in(KeyState::OpenOnly);
-        if retired_keys.is_empty() {
-            return Ok(Rotated::Done);
-        }
         let (left, known): (Vec<_>, Vec<_>) = retired_keys.into_iter().partition(is_over);
         let idle: BTreeMap<Retired, u64> = known.iter().map(|key| (retired(key), 0)).collect();
         if left.is_empty() {
             self.rotation().counted(RowsKept { left: idle, ..RowsKept::default() });
             return Ok(Rotated::Waits);
         }
-        let moved = self.keys_move(left, &idle).await?;
+        let moved = self.keys_move(left, &idle, now).await?;
         Ok(if idle.is_empty() { moved } else { moved.max(Rotated::Waits) })
     }
 
@@ -94,7 +116,9 @@ impl Vault {
         &self,
         mut left: Vec<OrganisationKey>,
         idle: &BTreeMap<Retired, u64>,
+        begun: Timestamp,
     ) -> Result<Rotated, VaultError> {
+        let (sweep, mut idle) = (Sweep::of(&left, begun), idle.clone());
         // Nothing more is sealed or made with them, and what was is stored.
         self.requests_before_end().await?;
         self.commits_before_end().await?;
@@ -105,13 +129,16 @@ impl Vault {
         for _ in 0..ROTATION_ROUNDS_MAX {
             let begun = self.shared_time().await?;
             // The first time it says how many there are; later it proves that there are none.
-            let Some(found) = self.rows_count(&left).await? else { return Ok(Rotated::Done) };
-            let counted = |wanted: &Wanted, stuck: &Stuck| {
+            let found = match self.rows_count(&left, &sweep).await? {
+                ControlFlow::Continue(found) => found,
+                ControlFlow::Break(why) => return Ok(why),
+            };
+            let counted = |wanted: &Wanted, stuck: &Stuck, idle: &BTreeMap<Retired, u64>| {
                 let left = found.left(wanted, stuck).chain(idle.iter().map(|(key, rows)| (*key, *rows)));
                 let (left, stuck, damaged) = (left.collect(), stuck.clone(), found.damaged);
                 self.rotation().counted(RowsKept { left, stuck, damaged });
             };
-            counted(&wanted, &stuck);
+            counted(&wanted, &stuck, &idle);
             // While there is a damaged row what can move on does; the keys before stay.
             if found.damaged == 0 {
                 wanted = Wanted::default();
@@ -120,6 +147,7 @@ impl Vault {
                         Next::Move => wanted.moved.insert(retired(&key)),
                         Next::Forget => wanted.forgotten.insert(retired(&key)),
                         Next::Wait => {
+                            idle.insert(retired(&key), 0);
                             ended = Rotated::Waits;
                             continue;
                         }
@@ -133,13 +161,15 @@ impl Vault {
                 if left.is_empty() {
                     return Ok(ended);
                 }
-                counted(&wanted, &stuck);
+                counted(&wanted, &stuck, &idle);
             }
             if found.left(&wanted, &stuck).all(|(_, rows)| rows == 0) {
                 return Ok(Rotated::Left);
             }
-            let Some(failed) = self.rows_reseal(&wanted).await? else { return Ok(Rotated::Done) };
-            stuck = failed;
+            stuck = match self.rows_reseal(&wanted, &sweep).await? {
+                ControlFlow::Continue(failed) => failed,
+                ControlFlow::Break(why) => return Ok(why),
+            };
         }
         Ok(Rotated::Left)
     }

@@ -43,45 +43,43 @@ impl Snapshot {
 }
 
 impl Vault {
-    /// Goes on with what becomes of the keys of the vault itself: what is handed over is taken away when every node has it, new keys make from then on,
-    /// what the wrapping key before wrapped is wrapped anew, what the keys for tags before tagged is tagged anew, and what the others made is left to end, until
-    /// nothing needs them.
-    pub(super) async fn vault_keys_rotate(&self) -> Result<Rotated, VaultError> {
+    /// Takes away what is handed over when every node has it, and lets new keys of the vault make.
+    pub(super) async fn vault_keys_take_up(&self) -> Result<(), VaultError> {
         let snapshot = self.snapshot();
-        let is_moving = snapshot.hands() || snapshot.vault_keys_moving().next().is_some();
-        let Some(handed) = snapshot.handed.clone().filter(|_| is_moving) else {
-            self.rotation().no_tags_known();
-            return Ok(Rotated::Done);
-        };
+        let is_new = snapshot.hands() || snapshot.vault_keys_moving().any(|(_, is_new)| is_new);
+        let Some(handed) = snapshot.handed.clone().filter(|_| is_new) else { return Ok(()) };
         drop(snapshot);
         if !self.has_duty().await? {
-            self.rotation().no_tags_known();
-            return Ok(Rotated::Done);
+            return Ok(());
         }
-        if handed.hands() || handed.keys().any(|key| key.state == KeyState::PreActive) {
-            // Every node has what it was handed by then, or refuses what it is asked.
-            self.requests_before_end().await?;
-            self.commits_before_end().await?;
-            let now = self.shared_time().await?;
-            self.vault_keys_activate(handed.header_version(), now).await?;
+        // Every node has what it was handed by then, or refuses what it is asked.
+        self.requests_before_end().await?;
+        self.commits_before_end().await?;
+        let now = self.shared_time().await?;
+        self.vault_keys_activate(handed.header_version(), now).await
+    }
+
+    /// Goes on with keys of the vault itself that others took the place of, but for those that tag: what the wrapping key before wrapped is wrapped anew, and what the others made is left
+    /// to end, until nothing needs them.
+    pub(super) async fn vault_keys_end(&self, begun: Timestamp) -> Result<Rotated, VaultError> {
+        if self.snapshot().vault_keys_moving().next().is_none() || !self.has_duty().await? {
+            return Ok(Rotated::Done);
         }
         self.wrapping_keys_rotate().await?;
         let is_one_new = self.snapshot().vault_keys_moving().any(|(_, is_new)| is_new);
         let waits = if is_one_new { Rotated::Waits } else { Rotated::Done };
         let ended = [
-            self.idempotency_keys_end().await?,
             self.api_key_hash_keys_end().await?,
             self.cvv_cache_keys_end().await?,
             self.document_head_keys_end().await?,
-            self.tags_move(VaultPurpose::DocumentTag).await?,
-            self.tags_move(VaultPurpose::RowTag).await?,
+            self.idempotency_keys_end(begun).await?,
         ];
         Ok(ended.into_iter().fold(waits, Rotated::max))
     }
 
     /// Whether a key that every node knows may make. A claim on an idempotency key that a node sent before it knew this one looks for no record of it: over a database it
     /// may be done late, and until then there is none.
-    fn may_activate(&self, key: &VaultKeyDescription, now: Timestamp) -> bool {
+    pub(super) fn may_activate(&self, key: &VaultKeyDescription, now: Timestamp) -> bool {
         let is_met_by_others = key.purpose != VaultPurpose::Idempotency;
         is_met_by_others || self.are_stored_by(Some(self.rotation().known_since(key, now)), now)
     }

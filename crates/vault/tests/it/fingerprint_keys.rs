@@ -404,6 +404,64 @@ async fn a_card_of_a_node_that_goes_by_the_key_before_is_found_and_moves_on() {
     assert_eq!(made_by(&one, &shop).await, [2].into());
 }
 
+/// An overlap that is made shorter while it runs ends by the shorter one, and one that is made longer does not end later than it was said to.
+#[tokio::test(start_paused = true)]
+async fn an_overlap_that_is_made_shorter_while_it_runs_ends_earlier() {
+    let mut world = World::new().await;
+    let shop = world.shop(None).await;
+    let rows = cards(&world, &shop, 3).await;
+    rotate(&world, &shop).await.unwrap();
+    world.vault.keys_rotate().await.unwrap();
+    let ends_at = |world: &World| fingerprint_keys(world, &shop)[0].destroyed_at.unwrap();
+    let said = ends_at(&world);
+    for (seconds, is_earlier) in [(7 * 86_400, false), (600, true), (3_600, true)] {
+        let rotation = RotationSettings { fingerprint_overlap_seconds: seconds, ..RotationSettings::DEFAULT };
+        world.vault = Vault::open(VaultParts { rotation, ..world.parts() }).await.unwrap();
+        world.clock.pass_millis(1_000);
+        world.vault.keys_rotate().await.unwrap();
+        assert_eq!(ends_at(&world) < said, is_earlier, "{seconds}");
+        assert!(ends_at(&world) <= world.clock.now().wall.plus_seconds(seconds), "{seconds}");
+    }
+    world.clock.pass_millis(500_000);
+    world.vault.keys_rotate().await.unwrap();
+    are_found(&world, &shop, &rows).await;
+    assert_eq!(made_by(&world, &shop).await, [1, 2].into(), "not before");
+    world.clock.pass_millis(100_000);
+    world.vault.keys_rotate().await.unwrap();
+    assert_eq!(states(&world, &shop), [KeyState::Destroyed, KeyState::Active]);
+    assert_eq!(made_by(&world, &shop).await, [2].into());
+    assert!(found_by(&world, &shop, Test::Equal, rows[0].fingerprint).await.is_empty());
+}
+
+/// What was before is forgotten in time, also while rows of another organisation are gone through.
+#[tokio::test(start_paused = true)]
+async fn what_was_before_is_forgotten_while_another_sweep_runs() {
+    let mut world = World::new().await;
+    let (shop, other) = (world.shop(None).await, world.shop(None).await);
+    cards(&world, &shop, 3).await;
+    let rotation = RotationSettings {
+        rows_per_second: u32::try_from(ROTATION_CHUNK_ROWS).unwrap(),
+        fingerprint_overlap_seconds: 600,
+        ..RotationSettings::DEFAULT
+    };
+    world.vault = Vault::open(VaultParts { rotation, ..world.parts() }).await.unwrap();
+    rotate(&world, &shop).await.unwrap();
+    world.vault.keys_rotate().await.unwrap();
+    // Behind the others.
+    world.clock.pass_millis(5_000);
+    cards(&world, &other, 20 * ROTATION_CHUNK_ROWS).await;
+    rotate(&world, &other).await.unwrap();
+    let vault = world.vault.clone();
+    let sweep = tokio::spawn(async move { vault.keys_rotate().await });
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    world.clock.pass_millis(596_000);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(made_by(&world, &shop).await, [2].into());
+    assert_eq!(made_by(&world, &other).await, [1, 2].into(), "the other goes on yet");
+    sweep.await.unwrap().unwrap();
+    assert_eq!(states(&world, &shop), [KeyState::Destroyed, KeyState::Active]);
+}
+
 /// Payments with a number that fail are counted under every fingerprint that it has: another token of it is no way around.
 #[tokio::test(start_paused = true)]
 async fn failed_payments_with_a_number_count_under_each_of_its_fingerprints() {

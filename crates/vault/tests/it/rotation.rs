@@ -1,5 +1,6 @@
 //! A key of an organisation is replaced while the vault is used: nobody sees it, no row is left under the key before, and that is gone.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_card::{CustomerDetails, Holder};
@@ -261,6 +262,37 @@ async fn requests_that_began_before_are_waited_for() {
     world.vault.keys_rotate().await.unwrap();
     assert_eq!(sealed_by(&world, &shop).await, [2, 2]);
     is_whole(&world, &rows).await;
+}
+
+/// The bug: a key that was replaced in a hurry was not used for hours, while rows were sealed anew for another. Its cause: what is new was looked for between two sweeps. Its cure: it is looked
+/// for between two pages too, and a sweep ends for it.
+#[tokio::test(start_paused = true)]
+async fn a_new_key_does_not_wait_for_a_sweep() {
+    let mut world = World::new().await;
+    let (shop, other) = (world.shop(None).await, world.shop(None).await);
+    let rows = cards(&world, &shop, 20 * ROTATION_CHUNK_ROWS).await;
+    let theirs = cards(&world, &other, 3).await;
+    let slow = u32::try_from(ROTATION_CHUNK_ROWS).unwrap();
+    let rotation = RotationSettings { rows_per_second: slow, ..RotationSettings::DEFAULT };
+    world.vault = Vault::open(VaultParts { rotation, ..world.parts() }).await.unwrap();
+    rotate(&world, &shop).await.unwrap();
+    let vault = world.vault.clone();
+    let sweep = tokio::spawn(async move { vault.keys_rotate().await });
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let moved = async || sealed_by(&world, &shop).await.iter().filter(|version| **version == 2).count();
+    assert!((1..rows.len() / 2).contains(&moved().await), "it is under way");
+    rotate(&world, &other).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(states(&world, &other)[1], KeyState::Active);
+    assert!(moved().await < rows.len(), "and goes on yet");
+    let card = cards(&world, &other, 1).await;
+    assert_eq!(KeyRing::sealed_by(&card[0].sealed), Some(2));
+    sweep.await.unwrap().unwrap();
+    for of in [&shop, &other] {
+        assert_eq!(states(&world, of), [KeyState::Destroyed, KeyState::Active]);
+    }
+    is_whole(&world, &rows).await;
+    is_whole(&world, &theirs).await;
 }
 
 /// A row that somebody changed may say of another key that it sealed it: while there is one, nobody can tell that nothing needs a key.
