@@ -158,6 +158,9 @@ fn rotate(
             client.is_served(),
             "nobody serves this vault, and rows are sealed anew by who does: start it with panvault serve"
         );
+        if mapping.is_some() {
+            mapping::can_be_made(client).await?;
+        }
         // What another command has begun is gone on with where there is more to do than to begin it.
         let goes_on = wait || mapping.is_some();
         let begun = if goes_on { moving(client, &of, purpose.as_str()).await? } else { None };

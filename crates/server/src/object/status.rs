@@ -271,8 +271,10 @@ object! {
         /// Rows that are not what was written, or that nobody can write anew, as the last reading of all of them for a rotation found: the keys that they may need are
         /// not destroyed while there is one.
         always "key_rows_damaged" => Count = Number(view.status.rotation.rows_damaged);
-        /// Keys of organisations that are active for longer than they should be (`key_days_max`).
+        /// Keys of the vault and of organisations that are active for longer than they should be (`key_days_max`).
         always "keys_overdue" => Count = Number(view.status.rotation.keys_overdue);
+        /// Seconds for which fingerprints of before are known beside the next ones, once all cards have these. With 0 no mapping of them can be made.
+        always "fingerprint_overlap_seconds" => Count = Number(view.status.rotation.fingerprint_overlap_seconds);
         /// Signed records of the audit trail that the destination has not taken which is furthest behind; left out where the trail is exported to none.
         optional "trail_records_behind" => Count = view.status.trail.map(|trail| Number(trail.records_behind));
         /// Seconds since the first checkpoint was signed that it has not taken.

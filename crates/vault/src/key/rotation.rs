@@ -44,6 +44,8 @@ pub struct RotationStatus {
     pub rows_damaged: u64,
     /// Keys that are active for longer than they should be.
     pub keys_overdue: u64,
+    /// Seconds for which the fingerprints that a key made are known beside the next ones, as this node is set.
+    pub fingerprint_overlap_seconds: u64,
 }
 
 /// A key of an organisation that another took the place of.
@@ -148,6 +150,7 @@ impl Rotation {
             rows_retagged: self.rows_retagged.load(Ordering::Relaxed),
             rows_damaged: damaged + rows.stuck.values().sum::<u64>(),
             keys_overdue: self.keys_overdue.load(Ordering::Relaxed),
+            fingerprint_overlap_seconds: self.overlap_seconds(),
         }
     }
 
