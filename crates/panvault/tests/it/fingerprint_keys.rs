@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use panvault_testkit::{canary_cards, http_send};
+use panvault_vault::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use crate::cli::path;
@@ -140,6 +141,19 @@ impl Shop {
         });
     }
 
+    /// Kills the process under load when it is so far, and starts it again: nothing is damaged.
+    fn is_killed(
+        &mut self,
+        seed: u64,
+        cards: &Mutex<BTreeMap<String, String>>,
+        is_so_far: impl Fn(&Self) -> bool,
+    ) {
+        self.under_load(seed, cards, || until("it is so far", || is_so_far(self)));
+        self.kill();
+        assert_healthy(&self.data);
+        self.serve();
+    }
+
     /// Every so manyth card is found by what it had and by what it has.
     fn are_found(&self, cards: &BTreeMap<String, String>) {
         for (card, had) in cards.iter().step_by(7) {
@@ -150,6 +164,11 @@ impl Shop {
             assert_eq!(found, self.found_by(has), "{card} by what it has");
         }
     }
+}
+
+/// Whether a moment has come.
+fn is_over(at: &str) -> bool {
+    SystemClock::start().now().wall.to_string().as_str() >= at
 }
 
 /// What a mapping says.
@@ -175,17 +194,18 @@ fn a_fingerprint_key_is_replaced_under_load_and_kill() {
     let again = shop.rotate(&[]);
     assert!(again.err.contains("a rotation of this key is under way"), "{}", again.err);
     let moved = |shop: &Shop| shop.keys()[0]["destroyed_at"].is_string();
-    for round in 2..4 {
-        shop.under_load(round, &cards, || {
-            until("rows move on, or all have", || {
-                let left = shop.keys()[0]["rows_left"].as_u64();
-                moved(&shop) || left.is_some_and(|left| (1..before.len() as u64 - 20).contains(&left))
-            });
+    let some_are_left = |shop: &Shop| {
+        let left = shop.keys()[0]["rows_left"].as_u64();
+        left.is_some_and(|left| (1..before.len() as u64 - 20).contains(&left))
+    };
+    // When the key has just been made, and while rows move.
+    shop.is_killed(2, &cards, |_| true);
+    shop.are_found(&before);
+    for round in 3..5 {
+        shop.is_killed(round, &cards, |shop| {
             shop.are_found(&before);
+            moved(shop) || some_are_left(shop)
         });
-        shop.kill();
-        assert_healthy(&shop.data);
-        shop.serve();
         shop.are_found(&before);
     }
     let file = shop.file("mapping");
@@ -200,8 +220,14 @@ fn a_fingerprint_key_is_replaced_under_load_and_kill() {
         let has = shop.get(&format!("/v1/card/{card}"))["fingerprint"].as_str().unwrap().to_owned();
         assert_eq!(now.get(had), Some(&has), "{card}");
     }
+    // While both are known, and while what was before is taken out.
+    shop.is_killed(6, &cards, moved);
     shop.are_found(&before);
-    shop.under_load(6, &cards, || {
+    shop.is_killed(7, &cards, |shop| {
+        let ends_at = shop.keys()[0]["destroyed_at"].as_str().unwrap().to_owned();
+        shop.states()[0] == "destroyed" || (is_over(&ends_at) && some_are_left(shop))
+    });
+    shop.under_load(8, &cards, || {
         until("the key before is destroyed", || shop.states() == ["destroyed", "active"]);
     });
     for (card, had) in before.iter().step_by(7) {
