@@ -351,7 +351,7 @@ impl Metrics {
         );
         registry.register(
             "keys_overdue",
-            "Keys of organisations that are active for longer than they should be",
+            "Keys of the vault and of organisations that are active for longer than they should be",
             metrics.keys_overdue.clone(),
         );
         registry.register(

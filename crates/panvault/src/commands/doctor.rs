@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use panvault_bins::Table;
+use panvault_keys::VaultKeyDescription;
 use panvault_model::{Id, ProcessorId};
 use panvault_processor::OWN_TYPES;
 use panvault_processor::card_http::Registry;
@@ -62,11 +63,12 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
                 what: format!("{fault}; panvault serve writes it anew from the other copy"),
             }));
             tags = Some(VaultTags::new(&header.keys));
+            let described = header.keys.descriptions();
             match examined(&directory, header.keys) {
                 Ok(mut examination) => {
                     findings.append(&mut examination.findings);
                     if let Ok(rows) = examination.documents() {
-                        overdue = overdue_advice(&rows, &config);
+                        overdue = overdue_advice(&rows, &described, &config);
                         types = Some(processor_types(&rows));
                         documents = rows;
                     }
@@ -121,8 +123,12 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
 }
 
 /// Keys that are active for longer than they should be: they work, and are no fault of the vault.
-fn overdue_advice(rows: &[Arc<DocumentRow>], config: &Config) -> Vec<String> {
-    let overdue = keys_overdue(rows, config.rotation, SystemClock::start().now().wall);
+fn overdue_advice(
+    rows: &[Arc<DocumentRow>],
+    of_header: &[VaultKeyDescription],
+    config: &Config,
+) -> Vec<String> {
+    let overdue = keys_overdue(rows, of_header, config.rotation, SystemClock::start().now().wall);
     let more = overdue.len().saturating_sub(LISTED_MAX);
     let advice = |what: String| format!("{what}: panvault key rotate makes another, or set key_days_max");
     let mut listed: Vec<_> = overdue.into_iter().take(LISTED_MAX).map(advice).collect();

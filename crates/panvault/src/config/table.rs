@@ -241,7 +241,7 @@ pub(crate) static SETTINGS: &[Setting] = &[
     bare(
         "key_days_max",
         "730",
-        "Days for which a key of an organisation is active before it is said to be overdue; 0 is any number.",
+        "Days for which a key is active, one of the vault or of an organisation, before it is said to be overdue; 0 is any number.",
     ),
     bare(
         "rotation_rows_per_second",

@@ -81,6 +81,8 @@ object! {
         /// Of one that another took the place of: rows that keep it, for they are not what was written and nobody can give them another tag. It is destroyed once
         /// they are put right or gone. Left out where this node has not counted them.
         optional "rows_damaged" => Count = key.rows_damaged.map(Number);
+        /// Whether it is active for longer than it should be (`key_days_max`).
+        always "overdue" => bool = key.is_overdue;
         /// Of one that hashed API keys: the first hundred of those that still need it. Each does until it is next used, or revoked.
         optional "needed_by" => &[ApiKeyId] = Some(key.needed_by.as_slice()).filter(|keys| !keys.is_empty()), example EXAMPLE_NEEDED_BY;
     }

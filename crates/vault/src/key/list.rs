@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use panvault_keys::{KeyState, OrganisationKey, Purpose, VaultKeyDescription, VaultPurpose};
+use panvault_keys::{HandOver, KeyState, OrganisationKey, Purpose, VaultKeyDescription, VaultPurpose};
 use panvault_model::{ApiKeyId, Id, OrganisationId, Timestamp};
 use panvault_store::{DocumentKind, DocumentRow};
 
@@ -52,10 +52,26 @@ pub struct VaultKeyView {
     pub rows_damaged: Option<u64>,
     /// The first of the API keys that still need it: each until it is next used, or revoked.
     pub needed_by: Vec<ApiKeyId>,
+    /// Whether it is active for longer than it should be.
+    pub is_overdue: bool,
 }
 
-/// Keys among documents that are active for longer than they should be, each in words. For an examination of a vault that is not open.
-pub fn keys_overdue(rows: &[Arc<DocumentRow>], settings: RotationSettings, now: Timestamp) -> Vec<String> {
+/// Keys of organisations among documents, and keys of the vault, that are active for longer than they should be, each in words. For an examination of a vault that is not open: `of_header` are
+/// the keys of its header, and documents say how far each has come.
+pub fn keys_overdue(
+    rows: &[Arc<DocumentRow>],
+    of_header: &[VaultKeyDescription],
+    settings: RotationSettings,
+    now: Timestamp,
+) -> Vec<String> {
+    let handed = rows.iter().find(|row| row.kind == DocumentKind::HandOver);
+    let handed = handed.and_then(|row| HandOver::decode(&row.body).ok());
+    let of_vault = handed.map_or_else(|| of_header.to_vec(), |handed| handed.keys().collect());
+    let of_vault = of_vault.into_iter().filter_map(|key| {
+        let until = vault_key_ends_at(&key, settings).filter(|until| now >= *until)?;
+        let (purpose, version) = (key.purpose.as_str(), key.version);
+        Some(format!("the {purpose} key {version} of the vault should be active until {until} at most"))
+    });
     let kept = rows.iter().filter(|row| row.kind == DocumentKind::OrganisationKey);
     let keys = kept.filter_map(|row| OrganisationKey::decode(&row.body).ok());
     let active = keys.filter(|key| key.state == KeyState::Active);
@@ -64,7 +80,12 @@ pub fn keys_overdue(rows: &[Arc<DocumentRow>], settings: RotationSettings, now: 
         let (purpose, version, organisation) = (key.purpose.as_str(), key.version, key.organisation);
         Some(format!("the {purpose} key {version} of organisation {organisation} should be active until {until} at most"))
     });
-    overdue.collect()
+    of_vault.chain(overdue).collect()
+}
+
+/// Until when a key of the vault should be active at most, if it is.
+fn vault_key_ends_at(key: &VaultKeyDescription, settings: RotationSettings) -> Option<Timestamp> {
+    settings.ends_at(Some(key.created_at)).filter(|_| key.state == KeyState::Active)
 }
 
 /// The first of the API keys that still need a key of the vault that another took the place of.
@@ -101,6 +122,7 @@ impl Vault {
             rows_left: self.left_of(&described),
             rows_damaged: self.damaged_of(&described),
             needed_by: needed_by(permit.snapshot(), &described),
+            is_overdue: self.is_overdue(&described, permit.now().wall),
         };
         Ok(keys.map(view).collect())
     }
@@ -119,6 +141,11 @@ impl Vault {
             (KeyState::Destroyed, _) => Some(0),
             (KeyState::PreActive | KeyState::Active | KeyState::OpenOnly, _) => None,
         }
+    }
+
+    /// Whether a key of the vault is active for longer than it should be.
+    pub(super) fn is_overdue(&self, key: &VaultKeyDescription, now: Timestamp) -> bool {
+        vault_key_ends_at(key, self.rotation().settings()).is_some_and(|until| now >= until)
     }
 
     /// How many rows keep such a key that are not what was written.

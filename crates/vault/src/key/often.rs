@@ -7,6 +7,7 @@ use std::sync::Arc;
 use panvault_keys::{KeyState, Purpose};
 use panvault_model::{OrganisationId, Timestamp};
 use tokio::time::{Instant, timeout};
+use tracing::field::display;
 
 use crate::error::with_causes;
 use crate::key::sweep::Rotated;
@@ -33,14 +34,16 @@ pub(crate) async fn rotate_often(vault: WeakVault) {
             if keys != rotating {
                 (rotating, not_before) = (keys, Instant::now());
             }
-            if let Some(organisation) = overdue
+            if let Some(overdue) = overdue
                 && said != Some(day)
                 && vault.has_duty().await.is_ok_and(|is_ours| is_ours)
             {
                 said = Some(day);
                 let keys = rotation.status().keys_overdue;
-                let advice = "rotate them: panvault key list shows which, panvault key rotate makes others";
-                tracing::warn!(keys, organisation.id = %organisation, advice, "key.overdue");
+                let advice =
+                    "rotate them: panvault key inventory shows which, panvault key rotate makes others";
+                let (purpose, organisation) = (overdue.purpose, overdue.organisation.map(display));
+                tracing::warn!(keys, purpose, organisation.id = organisation, advice, "key.overdue");
             }
         }
         // Each node knows of those API keys that it was shown.
@@ -74,10 +77,13 @@ pub(crate) async fn rotate_often(vault: WeakVault) {
 }
 
 impl Vault {
-    /// Looks which keys are on their way in or out, and which are active for too long. Gives those, and an organisation with one of these.
-    fn keys_look(&self) -> (Moving, Option<OrganisationId>) {
+    /// Looks which keys are on their way in or out, and which are active for too long. Gives those, and the first of these.
+    fn keys_look(&self) -> (Moving, Option<Overdue>) {
         let (snapshot, now) = (self.snapshot(), self.now().wall);
-        let (mut rotating, mut overdue, mut of) = (BTreeSet::new(), 0, None);
+        let of_vault = self.keys().descriptions().into_iter().filter(|key| self.is_overdue(key, now));
+        let of_vault: Vec<_> = of_vault.map(|key| key.purpose.as_str()).collect();
+        let (mut rotating, mut overdue) = (BTreeSet::new(), of_vault.len() as u64);
+        let mut first = of_vault.first().map(|purpose| Overdue { purpose, organisation: None });
         for key in snapshot.keys.kept_of_all() {
             match key.state {
                 KeyState::PreActive | KeyState::OpenOnly => {
@@ -86,7 +92,8 @@ impl Vault {
                 }
                 KeyState::Active if self.key_view(key, now).is_overdue => {
                     overdue += 1;
-                    of = of.or(Some(key.organisation));
+                    let (purpose, organisation) = (key.purpose.as_str(), Some(key.organisation));
+                    first = first.or(Some(Overdue { purpose, organisation }));
                 }
                 KeyState::Active | KeyState::Destroyed => {}
             }
@@ -99,7 +106,7 @@ impl Vault {
             rotating.insert((nobody, None, 0, true));
         }
         self.rotation().keys_are(rotating.len() as u64, overdue);
-        (Moving { keys: rotating, needed_by_api_keys: snapshot.is_needed_by_api_keys() }, of)
+        (Moving { keys: rotating, needed_by_api_keys: snapshot.is_needed_by_api_keys() }, first)
     }
 
     /// Seconds until the first key that nothing needs any more is to be destroyed, where one waits for that.
@@ -109,6 +116,12 @@ impl Vault {
         let first = waiting.filter_map(|key| key.destroyed_at).min()?;
         Some(first.unix_millis().saturating_sub(now.unix_millis()).div_ceil(MILLIS))
     }
+}
+
+/// A key that is active for longer than it should be: of an organisation, or of the vault.
+struct Overdue {
+    purpose: &'static str,
+    organisation: Option<OrganisationId>,
 }
 
 /// Keys that are on their way in or out, each with whether it is on its way in, and whether an API key still needs one of them.

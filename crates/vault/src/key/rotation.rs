@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 pub struct RotationSettings {
     /// Rows that are sealed anew in a second, at most; at least 1.
     pub rows_per_second: u32,
-    /// Days for which a key of an organisation is active at most; 0 is for ever. One that is active for longer is said to be overdue, and works on.
+    /// Days for which a key is active at most, one of the vault or of an organisation; 0 is for ever. One that is active for longer is said to be overdue, and works on.
     pub key_days_max: u32,
     /// Seconds for which the fingerprints that a key made are known beside the next ones, once every card has its next one.
     pub fingerprint_overlap_seconds: u64,
@@ -152,6 +152,10 @@ impl Rotation {
             keys_overdue: self.keys_overdue.load(Ordering::Relaxed),
             fingerprint_overlap_seconds: self.overlap_seconds(),
         }
+    }
+
+    pub(super) const fn settings(&self) -> RotationSettings {
+        self.settings
     }
 
     /// Until when a key should be active at most.

@@ -4,18 +4,19 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use panvault_card::{CustomerDetails, Holder};
-use panvault_keys::{KeyRing, KeyState, OrganisationKey, Purpose};
-use panvault_model::{CardId, CustomerDetail, CustomerId, OrganisationId, Role, Sealed};
+use panvault_keys::{KeyMode, KeyRing, KeyState, OrganisationKey, Purpose, VaultPurpose};
+use panvault_model::{CardId, CustomerDetail, CustomerId, OrganisationId, Role, Sealed, Timestamp};
 use panvault_store::{Action, CardRow, DocumentKind, DocumentRow, Row, Store, StoreFault, Table};
-use panvault_testkit::operator;
+use panvault_testkit::{operator, root_key};
 use panvault_vault::limits::{ROTATION_CHUNK_ROWS, ROTATION_STORED_SECONDS};
 use panvault_vault::{
-    CardChange, CardUpdate, KeyDestroy, KeyRotate, KeyView, Metadata, OrganisationChange, RotationSettings,
-    RowVerifier, Vault, VaultError, VaultParts,
+    CardChange, CardUpdate, Clock, KeyDestroy, KeyRotate, KeyView, Metadata, OrganisationChange,
+    RotationSettings, RowVerifier, Vault, VaultError, VaultParts, keys_overdue,
 };
 
 use crate::assert_refused;
-use crate::world::{Shop, VISA, World, all, key_ring, keys, new_card, no_change, opened};
+use crate::vault_rotation::{change, entropy, served};
+use crate::world::{Shop, VAULT, VISA, World, all, key_ring, keys, new_card, no_change, opened};
 
 const DAY_MILLIS: u64 = 86_400_000;
 
@@ -397,24 +398,75 @@ async fn a_node_that_does_not_know_a_key_yet_says_so() {
     assert!(key_ring(&one.store).await.verify().is_ok());
 }
 
+/// Which keys of the vault and of organisations are overdue.
+fn overdue(world: &World, shop: &Shop) -> (Vec<VaultPurpose>, Vec<Purpose>) {
+    let of_vault = world.vault.key_inventory(&operator(&world.vault, 1).permit().unwrap()).unwrap();
+    let keys = world.vault.key_list(&operator(&world.vault, 1).permit().unwrap(), shop.organisation).unwrap();
+    let of_vault = of_vault.iter().filter(|key| key.is_overdue).map(|key| key.described.purpose);
+    let keys = keys.iter().filter(|key| key.is_overdue).map(|key| key.purpose);
+    (of_vault.collect(), keys.collect())
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_active_for_too_long_is_overdue_and_works() {
-    let world = World::new().await;
-    let shop = world.shop(None).await;
-    let overdue = || {
-        let permit = operator(&world.vault, 1).permit().unwrap();
-        let keys = world.vault.key_list(&permit, shop.organisation).unwrap();
-        keys.iter().filter(|key| key.is_overdue).count()
-    };
+    let (mut world, shop, place) = served().await;
+    let purposes = VaultPurpose::ALL.len();
+    // The keys of the vault are older than the vault of this test.
+    assert_eq!((overdue(&world, &shop).0.len(), overdue(&world, &shop).1), (purposes, vec![]));
     world.clock.pass_millis(730 * DAY_MILLIS - 1);
-    assert_eq!(overdue(), 0);
+    assert_eq!(overdue(&world, &shop).1, []);
     world.clock.pass_millis(1);
-    assert_eq!(overdue(), 2, "the one for fingerprints too");
+    assert_eq!(overdue(&world, &shop).1.len(), 2, "the one for fingerprints too");
     assert!(world.vault.card_list(&world.permit(&shop.key), all()).await.is_ok());
     cards(&world, &shop, 1).await;
+    // Whoever looks at a vault that nobody serves sees the same.
+    let said = |rows: &[Arc<DocumentRow>], now| {
+        let described = place.header().open(&root_key(1), VAULT, KeyMode::Test).unwrap().descriptions();
+        keys_overdue(rows, &described, RotationSettings::DEFAULT, now).len()
+    };
+    let documents = world.store.document_read_all().await.unwrap();
+    let organisations = documents.iter().filter(|row| row.kind == DocumentKind::Organisation).count();
+    let later = world.clock.now().wall;
+    assert_eq!(said(&documents, later), purposes + 2 * organisations);
+    let permit = operator(&world.vault, 1).permit().unwrap();
+    let made_at = world.vault.key_inventory(&permit).unwrap()[0].described.created_at;
+    drop(permit);
+    let first = made_at.plus_seconds(730 * 86_400);
+    assert_eq!(said(&documents, Timestamp::from_unix_millis(first.unix_millis() - 1)), 0);
+    assert_eq!(said(&documents, first), purposes, "of every purpose, from the last day on");
     rotate(&world, &shop).await.unwrap();
     world.vault.keys_rotate().await.unwrap();
-    assert_eq!(overdue(), 1);
+    assert_eq!(overdue(&world, &shop).1, [Purpose::Fingerprint]);
+    // A key of the vault that another takes the place of is not, as soon as that is active.
+    let next = place.header().key_make(&root_key(1), VaultPurpose::RowTag, later, &entropy(9)).unwrap();
+    change(&world.vault, 1, &next, &root_key(1)).await.unwrap();
+    assert!(overdue(&world, &shop).0.contains(&VaultPurpose::RowTag));
+    world.vault.keys_rotate().await.unwrap();
+    assert_eq!(overdue(&world, &shop).0.len(), purposes - 1);
+    let documents = world.store.document_read_all().await.unwrap();
+    assert_eq!(said(&documents, later), purposes - 1 + 2 * organisations - 1);
+    // For ever.
+    let rotation = RotationSettings { key_days_max: 0, ..RotationSettings::DEFAULT };
+    let keys = place.header().open(&root_key(1), VAULT, KeyMode::Test).unwrap();
+    world.vault = Vault::open(VaultParts { keys, rotation, ..world.parts() }).await.unwrap();
+    assert_eq!(overdue(&world, &shop), (vec![], vec![]));
+}
+
+/// What is overdue is counted by itself, and said once a day.
+#[tokio::test(start_paused = true)]
+async fn overdue_keys_are_counted_where_the_vault_is_served() {
+    let mut world = World::new().await;
+    world.shop(None).await;
+    let counted = |world: &World| world.vault.status().rotation.keys_overdue;
+    world.vault = Vault::open(VaultParts { serves: true, sweep_seconds: 60, ..world.parts() }).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let purposes = VaultPurpose::ALL.len() as u64;
+    assert_eq!(counted(&world), purposes, "the keys of the vault are older than the vault of this test");
+    world.clock.pass_millis(731 * DAY_MILLIS);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let documents = world.store.document_read_all().await.unwrap();
+    let organisations = documents.iter().filter(|row| row.kind == DocumentKind::Organisation).count() as u64;
+    assert_eq!(counted(&world), purposes + 2 * organisations);
 }
 
 /// The bug: of customers of whom one was sealed with a key that is gone, none could be listed. Its cause: whatever did not open ended the list. Its

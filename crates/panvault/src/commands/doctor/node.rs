@@ -53,6 +53,7 @@ pub(super) fn run(
         replication,
         unsecured,
     } = examined;
+    let described = keys.as_ref().map(|keys| keys.descriptions()).unwrap_or_default();
     copies.into_iter().for_each(|fault| {
         found(KEYS, format!("{fault}; panvault serve writes it anew from the other copy"));
     });
@@ -77,7 +78,7 @@ pub(super) fn run(
         .chain(machine(hardened))
         .chain(tls_advice)
         .chain(limits_advice)
-        .chain(overdue_advice(&advised_rows, config))
+        .chain(overdue_advice(&advised_rows, &described, config))
         .chain(behind)
         .collect();
     let vault = vault.map(|vault| vault.to_string());
