@@ -12,6 +12,7 @@ mod network;
 mod nodes;
 mod once;
 mod rolling;
+mod rotation;
 mod sealed;
 mod stopped;
 mod tampered;

@@ -58,11 +58,16 @@ impl Cluster {
 
     /// Starts everything, with this to hold CVVs.
     pub(crate) fn start_on(kind: RedisKind) -> Self {
-        let postgres = Postgres::start();
-        let database = postgres.database();
-        let mut cluster = Self::make(postgres, database, Vec::new(), kind);
+        let mut cluster = Self::prepare_on(kind, Vec::new());
         cluster.start_nodes();
         cluster
+    }
+
+    /// Starts everything but the nodes, with this to hold CVVs and with settings of each node.
+    pub(crate) fn prepare_on(kind: RedisKind, settings: Vec<&'static str>) -> Self {
+        let postgres = Postgres::start();
+        let database = postgres.database();
+        Self::make(postgres, database, settings, kind)
     }
 
     /// The same, with settings of the database and of each node.
