@@ -129,6 +129,10 @@ const OF_ORGANISATION: [&str; 2] = ["data", "fingerprint"];
 
 #[test]
 fn keys_are_replaced_over_three_nodes_under_load_and_kill() {
+    // The keys before are gone after ten minutes at the earliest, and each step takes twelve seconds: too long for every run.
+    if !is_soak() {
+        return;
+    }
     let mut cluster = Cluster::prepare_on(
         RedisKind::Valkey,
         vec!["fingerprint_overlap_seconds=30", "rotation_rows_per_second=300"],
@@ -184,42 +188,32 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Replaces keys, and kills nodes meanwhile: one after the other until all keys of before are gone, or, in the short form, one of them.
+/// Replaces keys, and kills nodes meanwhile, one after the other until all keys of before are gone.
 fn replaced(cluster: &mut Cluster) {
     let of_shop = ["--organisation", &cluster.organisation.clone()];
     for purpose in OF_ORGANISATION {
         cluster.command_at(0, &[&["key", "rotate", purpose], &of_shop[..]].concat());
     }
-    if is_soak() {
-        for purpose in OF_VAULT {
-            cluster.command_at(0, &["key", "rotate", purpose]);
-        }
+    for purpose in OF_VAULT {
+        cluster.command_at(0, &["key", "rotate", purpose]);
     }
-    let all = |cluster: &Cluster, is_so: fn(&[String]) -> bool| {
-        OF_ORGANISATION.iter().all(|of| is_so(&states(cluster, "organisations", of)))
-            && (!is_soak() || OF_VAULT.iter().all(|of| is_so(&states(cluster, "vault", of))))
-    };
-    let is_active =
-        |states: &[String]| states.last().is_some_and(|state| state == "active") && states.len() == 2;
-    let is_ended = |states: &[String]| states == ["destroyed", "active"];
+    let is_ended = |states: Vec<String>| states == ["destroyed", "active"];
     let begun = begin();
     for victim in (0..NODES).cycle() {
-        assert!(begun.elapsed() < LONGEST, "{:?}", [OF_VAULT.map(|of| states(cluster, "vault", of))]);
+        assert!(begun.elapsed() < LONGEST, "{:?}", OF_VAULT.map(|of| states(cluster, "vault", of)));
         cluster.kill_node(victim);
         // Others have the duty for a while, without it.
-        thread::sleep(Duration::from_secs(if is_soak() { 5 } else { 1 }));
+        thread::sleep(Duration::from_secs(5));
         cluster.start_node(victim);
         cluster.is_ready(victim);
-        if !is_soak() {
-            break;
-        }
         // Long enough for a sweep to come to its end between two.
         for _ in 0..12 {
-            if all(cluster, is_ended) {
+            if OF_ORGANISATION.iter().all(|of| is_ended(states(cluster, "organisations", of)))
+                && OF_VAULT.iter().all(|of| is_ended(states(cluster, "vault", of)))
+            {
                 return;
             }
             thread::sleep(Duration::from_secs(5));
         }
     }
-    until("the next keys seal and make", || all(cluster, is_active));
 }
