@@ -12,8 +12,8 @@ pub const HEADER_KEYS_MAX: usize = 256;
 /// Versions of one purpose that are not destroyed, at most.
 pub const PURPOSE_VERSIONS_MAX: usize = 4;
 
-/// The same of the key that chains commits: each stays for as long as a record is kept that it chained.
-pub const CHAIN_VERSIONS_MAX: usize = 32;
+/// The same of the keys that chain the trail and sign it: each stays for as long as a record is kept that it chained or signed.
+pub const KEPT_VERSIONS_MAX: usize = 32;
 
 /// Slots in a header at most.
 pub const HEADER_SLOTS_MAX: usize = 16;

@@ -1,6 +1,6 @@
 use panvault_model::Timestamp;
 
-use crate::limits::{CHAIN_VERSIONS_MAX, PURPOSE_VERSIONS_MAX};
+use crate::limits::{KEPT_VERSIONS_MAX, PURPOSE_VERSIONS_MAX};
 
 /// What a key of the vault is for. Each is random, has versions, and is wrapped by the root key in the header. The numbers are those of
 /// stored headers and are append-only.
@@ -101,10 +101,10 @@ impl VaultPurpose {
         }
     }
 
-    /// How many of its keys may be there at a time that are not destroyed. One that chains stays for as long as what it chained is kept.
+    /// How many of its keys may be there at a time that are not destroyed. One that chains or signs the trail stays for as long as that is kept.
     pub(crate) const fn versions_max(self) -> usize {
         match self {
-            Self::AuditChain => CHAIN_VERSIONS_MAX,
+            Self::AuditChain | Self::TrailCheckpoint => KEPT_VERSIONS_MAX,
             Self::DocumentTag
             | Self::DocumentHead
             | Self::ApiKeyHash
@@ -112,7 +112,6 @@ impl VaultPurpose {
             | Self::RowTag
             | Self::CvvCache
             | Self::Wrapping
-            | Self::TrailCheckpoint
             | Self::SetHash => PURPOSE_VERSIONS_MAX,
         }
     }

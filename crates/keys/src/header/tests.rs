@@ -397,7 +397,7 @@ fn a_chain_goes_to_a_later_key_and_not_back() {
 #[test]
 fn a_chain_has_many_versions() {
     let mut header = header();
-    for _ in 2..=crate::limits::CHAIN_VERSIONS_MAX {
+    for _ in 2..=crate::limits::KEPT_VERSIONS_MAX {
         header = header.renew(&root(7), VaultPurpose::AuditChain, AT, &SystemEntropy::new()).unwrap();
     }
     let chain = opened(&header, &root(7)).chain().share();

@@ -75,6 +75,9 @@ pub(crate) enum RotatedPurpose {
     /// What chains the records of the audit trail
     #[value(name = "audit_chain")]
     AuditChain,
+    /// What signs checkpoints of the exported trail
+    #[value(name = "trail_checkpoint")]
+    TrailCheckpoint,
     /// What seals cards, customers and secrets of an organisation
     Data,
     /// What makes the fingerprints of an organisation's cards, and the digests by which its customers are found: the fingerprints become others
@@ -94,6 +97,7 @@ impl RotatedPurpose {
             Self::ApiKeyHash => "api_key_hash",
             Self::CvvCache => "cvv_cache",
             Self::AuditChain => "audit_chain",
+            Self::TrailCheckpoint => "trail_checkpoint",
             Self::Data => "data",
             Self::Fingerprint => "fingerprint",
         }

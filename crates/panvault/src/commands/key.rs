@@ -71,6 +71,9 @@ pub(crate) fn run(command: KeyCommand) -> anyhow::Result<()> {
                 (RotatedPurpose::AuditChain, None) => {
                     vault::rotate_purpose(&by, VaultPurpose::AuditChain, wait, json)
                 }
+                (RotatedPurpose::TrailCheckpoint, None) => {
+                    vault::rotate_purpose(&by, VaultPurpose::TrailCheckpoint, wait, json)
+                }
             }
         }
         KeyCommand::Destroy { organisation, shared } => destroy(&organisation, &shared),

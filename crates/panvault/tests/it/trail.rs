@@ -83,8 +83,8 @@ fn what_is_sent_is_read_by_the_assessor_alone() {
     ];
     let args: Vec<_> = set.iter().flat_map(|setting| ["--set", setting]).collect();
     let cards = canary_cards(0xa9e5, 5);
-    // Twice: what the second process sends is behind what the first did.
-    for _ in 0..2 {
+    // Twice: what the second process sends is behind what the first did, and signed with another key, for which the first vouches.
+    for round in 0..2 {
         let (mut served, ready) =
             Served::start(directory.path(), &[&["--data", path(&data)], &args[..]].concat());
         let url = ready["url"].as_str().unwrap();
@@ -96,6 +96,21 @@ fn what_is_sent_is_read_by_the_assessor_alone() {
             let made = http_send(&format!("{url}/v1/card"), "POST", &headers, Some(&body.to_string()));
             assert_eq!(made.unwrap().status, 200);
         }
+        if round == 0 {
+            let slot = format!("slot_key_file={}", data.join("slot.key").display());
+            let rotate = [
+                "key",
+                "rotate",
+                "trail_checkpoint",
+                "--wait",
+                "--json",
+                "--data",
+                path(&data),
+                "--set",
+                &slot,
+            ];
+            assert_eq!(run_json(&rotate)["state"], json!("active"));
+        }
         served.signal("-TERM");
         served.event("server.stopped");
         served.child.wait().unwrap();
@@ -103,7 +118,9 @@ fn what_is_sent_is_read_by_the_assessor_alone() {
     let sent = directory.path().join("sent.jsonl");
     fs::write(&sent, &came.lock().unwrap().1).unwrap();
     let keys = run_json(&["audit", "key", "--json", "--data", path(&data)]);
-    let public = keys["keys"][0]["public_key"].as_str().unwrap();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 2, "{keys}");
+    let first = keys["keys"].as_array().unwrap().iter().find(|key| key["version"] == 1);
+    let public = first.unwrap()["public_key"].as_str().unwrap();
     let mut lasts = Vec::new();
     for export in [&file, &sent] {
         let text = fs::read_to_string(export).unwrap();

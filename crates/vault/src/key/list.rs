@@ -85,7 +85,9 @@ pub fn keys_overdue(
 
 /// Until when a key of the vault should be active at most, if it is.
 fn vault_key_ends_at(key: &VaultKeyDescription, settings: RotationSettings) -> Option<Timestamp> {
-    settings.ends_at(Some(key.created_at)).filter(|_| key.state == KeyState::Active)
+    // Nothing takes the place of the one that hashes sets.
+    let is_replaced = key.purpose != VaultPurpose::SetHash;
+    settings.ends_at(Some(key.created_at)).filter(|_| key.state == KeyState::Active && is_replaced)
 }
 
 /// The first of the API keys that still need a key of the vault that another took the place of.
@@ -161,7 +163,8 @@ impl Vault {
             | VaultPurpose::AuditChain
             | VaultPurpose::CvvCache
             | VaultPurpose::Wrapping
-            | VaultPurpose::TrailCheckpoint => None,
+            | VaultPurpose::TrailCheckpoint
+            | VaultPurpose::SetHash => None,
         }
     }
 

@@ -190,8 +190,11 @@ impl Vault {
 
     /// That each key took the place of the one before it, since one of this version signed. Of a key that was destroyed nothing can be said any more.
     fn key_statements(&self, vault: &str, since: u16) -> Result<Vec<KeyStatement>, VaultError> {
+        // One that signs nothing yet takes nobody's place.
+        let (active, _) = self.keys().checkpoint_key();
+        let is_told = |version: u16| since > 0 && (since..=active).contains(&version);
         let mut keys: Vec<_> =
-            self.keys().checkpoint_keys().filter(|(version, _)| since > 0 && *version >= since).collect();
+            self.keys().checkpoint_keys().filter(|(version, _)| is_told(*version)).collect();
         keys.sort_by_key(|(version, _)| *version);
         let descriptions = self.keys().descriptions();
         let made_at = |version| {

@@ -51,16 +51,14 @@ pub(super) fn rotate_purpose(
             opening.change(|header, root| Ok((header.key_make(root, purpose, now(), &entropy)?, None)))?;
         }
     }
-    if purpose == VaultPurpose::AuditChain {
-        output::note(
-            "the key before checks what it chained, and is destroyed when no record is kept of that (audit_retention_days)",
-        );
-    }
     if !wait {
         said(&json!({ "purpose": purpose.as_str(), "state": "pre_active" }), as_json);
-        output::note(
-            "the key before is in the header until the keys of the vault are changed next; with --wait it goes at once",
-        );
+        match lasts(purpose) {
+            Some(lasts) => output::note(format!("the key before {lasts}")),
+            None => output::note(
+                "the key before is in the header until the keys of the vault are changed next; with --wait it goes at once",
+            ),
+        }
         return Ok(());
     }
     if let Ended::Needed(by) = runtime()?.block_on(ended(&opening, purpose))? {
@@ -99,7 +97,7 @@ struct NeededBy {
 /// Waits until no key of a purpose is on its way in or out, or only what nobody can foresee is waited for, and says meanwhile how much is left.
 async fn ended(opening: &Opening, purpose: VaultPurpose) -> anyhow::Result<Ended> {
     if let Some(lasts) = lasts(purpose) {
-        output::note(format!("the key before is destroyed {lasts}"));
+        output::note(format!("the key before {lasts}"));
     }
     let mut waited = Waited::default();
     loop {
@@ -128,20 +126,27 @@ async fn ended(opening: &Opening, purpose: VaultPurpose) -> anyhow::Result<Ended
     }
 }
 
-/// When the key before a new one is destroyed, where that takes its time.
+/// What becomes of the key before a new one, where that takes its time.
 const fn lasts(purpose: VaultPurpose) -> Option<&'static str> {
     match purpose {
-        VaultPurpose::Idempotency => Some("when the last record that it made has ended, after 24 hours"),
+        VaultPurpose::Idempotency => {
+            Some("is destroyed when the last record that it made has ended, after 24 hours")
+        }
         VaultPurpose::CvvCache => {
-            Some("when no CVV may be held under it any more, after 25 hours and ten minutes")
+            Some("is destroyed when no CVV may be held under it any more, after 25 hours and ten minutes")
+        }
+        VaultPurpose::AuditChain => {
+            Some("is destroyed when no record is kept any more that it chained (audit_retention_days)")
+        }
+        VaultPurpose::TrailCheckpoint => {
+            Some("signs nothing more, and stays: panvault audit key shows it to whoever reads what it signed")
         }
         VaultPurpose::DocumentTag
         | VaultPurpose::DocumentHead
         | VaultPurpose::ApiKeyHash
         | VaultPurpose::RowTag
-        | VaultPurpose::AuditChain
         | VaultPurpose::Wrapping
-        | VaultPurpose::TrailCheckpoint => None,
+        | VaultPurpose::SetHash => None,
     }
 }
 
@@ -149,8 +154,8 @@ fn is_moving(named: &HandOver, purpose: VaultPurpose) -> bool {
     let mut keys = named.keys().filter(|key| key.purpose == purpose);
     keys.any(|key| match key.state {
         KeyState::PreActive => true,
-        // What the one before has chained is there for as long as the trail is kept.
-        KeyState::OpenOnly => purpose != VaultPurpose::AuditChain,
+        // What the one before has chained or signed is there for as long as the trail is kept.
+        KeyState::OpenOnly => !matches!(purpose, VaultPurpose::AuditChain | VaultPurpose::TrailCheckpoint),
         KeyState::Active | KeyState::Destroyed => false,
     })
 }
