@@ -3,6 +3,7 @@
 mod export;
 mod increment;
 mod retired;
+mod retired_database;
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
