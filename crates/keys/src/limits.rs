@@ -12,7 +12,7 @@ pub const HEADER_KEYS_MAX: usize = 256;
 /// Versions of one purpose that are not destroyed, at most.
 pub const PURPOSE_VERSIONS_MAX: usize = 4;
 
-/// The same of the keys that chain the trail and sign it: each stays for as long as a record is kept that it chained or signed.
+/// The same of the keys that chain the trail and sign it: each stays while a record is kept that it chained, and for good where it signed.
 pub const KEPT_VERSIONS_MAX: usize = 32;
 
 /// Slots in a header at most.

@@ -174,8 +174,10 @@ impl VaultKeys {
         for (purpose, version, key) in new {
             self.add(purpose, version, &key)?;
         }
-        for VaultKeyDescription { purpose, version, state, .. } in handed.keys() {
-            self.state(purpose, version, state);
+        // What makes comes first: whoever makes meanwhile has a key for it, whichever of the two moments it sees.
+        for is_active in [true, false] {
+            let these = handed.keys().filter(|key| (key.state == KeyState::Active) == is_active);
+            these.for_each(|key| self.state(key.purpose, key.version, key.state));
         }
         let before = self.header_version.fetch_max(handed.header_version(), Ordering::AcqRel);
         if before <= handed.header_version() {

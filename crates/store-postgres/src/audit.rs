@@ -86,8 +86,13 @@ impl Step {
 
 /// The tag of the next step, under the key of now.
 fn tag(chain: &dyn Chain, previous: &Link, writer: NodeId, place: u64, notes: &[u8]) -> Link {
-    let version = chain.version(version_of(previous));
-    link(version, tag_under(chain, version, previous, writer, place, notes))
+    let made = || {
+        let version = chain.version(version_of(previous));
+        let tag = tag_under(chain, version, previous, writer, place, notes)?;
+        Some(link(version, Some(tag)))
+    };
+    // Between version and tag that key may be destroyed, when the next one makes already.
+    made().or_else(made).unwrap_or(FIRST_TAG)
 }
 
 /// Whether a step is the one behind this tag. A chain does not go back to an earlier key: who has that makes nothing behind what a later one made.
@@ -221,6 +226,12 @@ pub(crate) async fn mark(database: &Database, writer: NodeId) -> Result<Option<C
     Ok(last.map(|step| ChainMark { writer, place: step.end().saturating_sub(1), tag: step.tag }))
 }
 
+/// Whether a tag is under a later key: the last step of a chain that is over was given another. Whether it is what that says shows whoever reads the chain.
+fn is_later_link(tag: &[u8], than: &Link) -> bool {
+    let tag: Option<&Link> = tag.try_into().ok();
+    tag.is_some_and(|tag| version_of(tag) > version_of(than))
+}
+
 /// How the chain of a writer stands to a mark.
 pub(crate) async fn mark_state(database: &Database, mark: &ChainMark) -> Result<MarkState, StoreFault> {
     let sql = "SELECT place + count - 1, tag FROM audit WHERE writer = $1 AND place <= $2 AND count > 0 ORDER BY place DESC LIMIT 1";
@@ -233,7 +244,7 @@ pub(crate) async fn mark_state(database: &Database, mark: &ChainMark) -> Result<
     let end = u64::try_from(end).map_err(|_| UNREADABLE)?;
     Ok(if end < mark.place {
         MarkState::Short { end }
-    } else if end == mark.place && tag == mark.tag {
+    } else if end == mark.place && (tag == mark.tag || is_later_link(tag, &mark.tag)) {
         MarkState::Stands
     } else {
         MarkState::Other

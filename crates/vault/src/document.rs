@@ -22,4 +22,5 @@ pub(crate) use list::Listed;
 pub use make::DocumentPlan;
 pub(crate) use make::DocumentTurn;
 pub(crate) use retire::{EarlierSnapshots, transactions};
-pub(crate) use snapshot::{Snapshot, keys_as_documents_say};
+pub(crate) use snapshot::Snapshot;
+pub use snapshot::keys_as_documents_say;

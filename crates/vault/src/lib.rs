@@ -68,7 +68,9 @@ pub use crate::chain::StoreChain;
 pub use crate::checkout::{CheckoutSession, CheckoutView, NewCheckout, return_url_fits, theme_radius};
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::customer::{CustomerChange, CustomerView, PlannedCustomer, StoredCustomer};
-pub use crate::document::{DocumentPlan, HeaderPlace, documents_differ, processor_types};
+pub use crate::document::{
+    DocumentPlan, HeaderPlace, documents_differ, keys_as_documents_say, processor_types,
+};
 pub use crate::error::{CheckoutRefusal, FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};
 pub use crate::key::{KeyView, RotationSettings, RotationStatus, VaultKeyView, keys_overdue};

@@ -34,17 +34,17 @@ impl LogRead<'_> {
         }
         let gone = || FramesFault::Gone { sequence: since.sequence };
         let (mut number, mut place) = self.start(since)?.ok_or_else(gone)?;
-        let mut read = number;
+        let (mut read, mut key) = (number, 0);
         loop {
             let found = self.segment(number, u64::MAX)?;
             let follows = |header: &SegmentHeader| {
                 header.first_sequence == place.sequence.saturating_add(1) && header.previous == place.tag
             };
-            let Some((_, bytes)) = found.filter(|(header, _)| follows(header)) else {
+            let Some((header, bytes)) = found.filter(|(header, _)| follows(header)) else {
                 let is_damaged = self.is_there(number)? && self.is_there(read)?;
                 return Err(if is_damaged { FramesFault::Damaged { segment: read } } else { gone() });
             };
-            read = number;
+            (read, key) = (number, key.max(header.key));
             let mut rest = bytes.get(BLOCK_BYTES..).unwrap_or_default();
             loop {
                 if place.sequence == since.sequence && place.tag != since.tag {
@@ -54,9 +54,10 @@ impl LogRead<'_> {
                     return Ok((place, number));
                 }
                 let next = Verified::read(rest, self.chain)
-                    .filter(|frame| frame.segment == number && frame.follows(&place, 0));
+                    .filter(|frame| frame.segment == number && frame.follows(&place, key));
                 let Some(frame) = next else { break };
                 let (end, is_new) = (frame.end(), place.sequence >= since.sequence);
+                key = frame.key;
                 let Some((frame, behind)) = rest.split_at_checked(frame.bytes()) else { break };
                 if is_new {
                     each(frame)?;

@@ -272,11 +272,16 @@ impl FrameBuilder {
         (previous, least): (&[u8; TAG_BYTES], u16),
         chain: &dyn Chain,
     ) -> Option<(&[u8], Finished)> {
-        let key = chain.version(least);
         let effects_bytes = u32::try_from(self.effects.len()).unwrap_or(u32::MAX);
-        let header = Frame::header(key, segment, first_sequence, self.count, effects_bytes, previous);
-        let effects_digest = chain.digest(&self.effects);
-        let tag = chain.tag(key, &[&header, &chain.digest(&self.notes), &effects_digest])?;
+        let (notes_digest, effects_digest) = (chain.digest(&self.notes), chain.digest(&self.effects));
+        let made = || {
+            let key = chain.version(least);
+            let header = Frame::header(key, segment, first_sequence, self.count, effects_bytes, previous);
+            let tag = chain.tag(key, &[&header, &notes_digest, &effects_digest])?;
+            Some((key, header, tag))
+        };
+        // Between version and tag that key may be destroyed, when the next one makes already.
+        let (key, header, tag) = made().or_else(made)?;
         let len = self.len();
         self.frame.clear();
         for part in [header.as_slice(), &self.notes, &self.effects, &tag] {

@@ -154,8 +154,8 @@ fn another_view_and_one_that_is_none_are_refused() {
         view.close().unwrap();
         refused(&home)
     };
-    assert!(matches!(with_format(12), OpenFault::NewerFormat { .. }));
-    for format in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10] {
+    assert!(matches!(with_format(13), OpenFault::NewerFormat { .. }));
+    for format in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] {
         let fault = with_format(format);
         assert!(matches!(fault, OpenFault::OlderFormat { format: found, .. } if found == format), "{fault}");
     }

@@ -208,7 +208,7 @@ impl Snapshot {
 
 /// Lets keys that came out of a header alone be in the states that the documents of a store say: what a rotation ended is written into the header with the next change of it. To be called
 /// before anything is tagged with keys of which no vault was opened.
-pub(crate) async fn keys_as_documents_say(store: &dyn Store, keys: &VaultKeys) -> Result<(), VaultError> {
+pub async fn keys_as_documents_say(store: &dyn Store, keys: &VaultKeys) -> Result<(), VaultError> {
     let of = (DocumentKind::HandOver, HAND_OVER_ID);
     let Some(row) = store.document_read_many(vec![of]).await?.into_iter().next().flatten() else {
         return Ok(());

@@ -1,7 +1,9 @@
 //! The header of keys is changed: by the server that has the vault, or, where none has, in this process.
 
 use anyhow::{Context, bail};
-use panvault_keys::{Header, KeyState, KeysError, RootKey, Slot, SystemEntropy};
+use panvault_keys::{
+    Header, KeyState, KeysError, RootKey, Slot, SystemEntropy, VaultKeyDescription, VaultPurpose,
+};
 
 use crate::client::Client;
 use crate::config::Config;
@@ -40,7 +42,7 @@ async fn served(
         client.header_put(&header, &root).await.context(unended)?;
         named = client.header_named().await?;
     }
-    // Of keys that are used no more the bytes go.
+    // Of keys that are used no more the bytes go. Which key chains and signs the trail is said where it is read before the documents are.
     let states: Vec<_> = named.keys().collect();
     let is_kept = |purpose, version| {
         let kept = keys.descriptions();
@@ -48,7 +50,15 @@ async fn served(
         kept.any(|key| (key.purpose, key.version) == (purpose, version))
     };
     let mut ended = states.iter().filter(|key| key.state == KeyState::Destroyed);
-    if ended.any(|key| is_kept(key.purpose, key.version)) {
+    let is_of_trail = |key: &&VaultKeyDescription| {
+        matches!(key.purpose, VaultPurpose::AuditChain | VaultPurpose::TrailCheckpoint)
+    };
+    let said = keys.descriptions();
+    let is_behind = states.iter().filter(is_of_trail).any(|key| {
+        let mut of_header = said.iter().filter(|of| (of.purpose, of.version) == (key.purpose, key.version));
+        of_header.any(|of| of.state != key.state)
+    });
+    if is_behind || ended.any(|key| is_kept(key.purpose, key.version)) {
         let settled = header.settle(&root, &states, &SystemEntropy::new())?;
         client.header_put(&settled, &root).await?;
         header = settled;

@@ -8,7 +8,9 @@ use panvault_keys::VaultKeys;
 use panvault_store::Store;
 use panvault_store_embedded::{EmbeddedStore, Import, OpenFault, Settings};
 use panvault_store_postgres::{Database, PostgresStore, SchemaState, VaultRow};
-use panvault_vault::{Clock, Mode, SystemClock, nodes_there, trail_examine, trail_moved};
+use panvault_vault::{
+    Clock, Mode, SystemClock, keys_as_documents_say, nodes_there, trail_examine, trail_moved,
+};
 
 use crate::config::Shared;
 use crate::data::header::{self, OpenHeader};
@@ -95,6 +97,8 @@ impl Departure<'_> {
         let store =
             patient(tell, async || PostgresStore::open(database.clone(), Arc::clone(&chain), node).await);
         let store = Arc::new(store.await?) as Arc<dyn Store>;
+        // What is chained in the directory is under the key of now, which the documents name.
+        keys_as_documents_say(store.as_ref(), &header.keys).await.map_err(not_ours)?;
         if self.is_done()? {
             finished(self.directory);
             let (_, records, _) = state(store.as_ref(), chain.as_ref(), &header.keys, tell).await?;

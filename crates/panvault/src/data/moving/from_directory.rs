@@ -9,7 +9,7 @@ use panvault_model::Timestamp;
 use panvault_store::Store;
 use panvault_store_embedded::{EmbeddedStore, Settings};
 use panvault_store_postgres::{Database, PostgresStore, SchemaState, TrailImport, VaultRow};
-use panvault_vault::{Clock, SystemClock, trail_moved, vault_chain};
+use panvault_vault::{Clock, SystemClock, keys_as_documents_say, trail_moved, vault_chain};
 
 use crate::config::Shared;
 use crate::data::header::OpenHeader;
@@ -68,6 +68,8 @@ async fn moved(
     let at = Arrival { database: &database, url: &url, directory };
     let row = at.look(is_marked, tell).await?;
     let reading = Arc::clone(store) as Arc<dyn Store>;
+    // What is chained there is under the key of now, which the documents name.
+    keys_as_documents_say(store.as_ref(), &header.keys).await.map_err(not_ours)?;
     let mut source = Source::read(reading, Arc::clone(&chain), header.keys, verifying, tell).await?;
     if let Some((row, VaultState::Here)) = &row {
         debug_assert_eq!(row.vault, vault);
