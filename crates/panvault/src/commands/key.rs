@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::commands::document::{asked, object, print};
 use crate::commands::key::mapping::Mapping;
 use crate::commands::key::wait::Waited;
+use crate::commands::slot::now;
 use crate::output;
 
 const PATH: &str = "/v1/organisation";
@@ -248,7 +249,7 @@ async fn ended(client: &mut Client, of: &str, made: &Value) -> anyhow::Result<()
         if before.is_empty() {
             return Ok(());
         }
-        waited.sees(&before)?;
+        waited.sees(&before, &now().to_string())?;
         let until = before.iter().find_map(|key| key.get("destroyed_at")?.as_str().map(str::to_owned));
         if until.is_some() && until != known_until {
             output::note(format!("what was before is known until {}", until.as_deref().unwrap_or_default()));

@@ -63,15 +63,20 @@ impl Vault {
         self.organisation_keys_take_up().await?;
         let begun = self.shared_time().await?;
         let mut rotated = self.vault_keys_end(begun).await?;
+        // What one key cannot open keeps no other from its end.
+        let mut failed = None;
         if rotated != Rotated::Again {
-            rotated = rotated.max(self.organisation_keys_rotate(begun).await?);
+            match self.organisation_keys_rotate(begun).await {
+                Ok(organisations) => rotated = rotated.max(organisations),
+                Err(error) => failed = Some(error),
+            }
         }
         for purpose in [VaultPurpose::DocumentTag, VaultPurpose::RowTag] {
             if rotated != Rotated::Again {
                 rotated = rotated.max(self.tags_move(purpose, begun).await?);
             }
         }
-        Ok(rotated)
+        failed.map_or(Ok(rotated), Err)
     }
 
     /// Lets new keys of organisations seal or make, once every node knows them and no request sees documents without them.

@@ -154,7 +154,7 @@ async fn moved(client: &mut Client, of: &str, made: &Value) -> anyhow::Result<Mo
             let is_shared = client.get("/v1/status").await?.get("node").is_some();
             return Ok(Moved { ends_at, made_before: made_before(active_from, is_shared) });
         }
-        waited.sees(&[key]).context(NOT_YET)?;
+        waited.sees(&[key], &now().to_string()).context(NOT_YET)?;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

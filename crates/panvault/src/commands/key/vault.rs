@@ -53,12 +53,12 @@ pub(super) fn rotate_purpose(
     }
     if !wait {
         said(&json!({ "purpose": purpose.as_str(), "state": "pre_active" }), as_json);
-        match lasts(purpose) {
-            Some(lasts) => output::note(format!("the key before {lasts}")),
-            None => output::note(
-                "the key before is in the header until the keys of the vault are changed next; with --wait it goes at once",
-            ),
+        if let Some(lasts) = lasts(purpose) {
+            output::note(format!("the key before {lasts}"));
         }
+        output::note(
+            "its bytes are in the header until the keys of the vault are changed after it is destroyed; where --wait sees that, they go at once",
+        );
         return Ok(());
     }
     if let Ended::Needed(by) = runtime()?.block_on(ended(&opening, purpose))? {
@@ -121,7 +121,7 @@ async fn ended(opening: &Opening, purpose: VaultPurpose) -> anyhow::Result<Ended
                 return Ok(Ended::Needed(by));
             }
         }
-        waited.sees(&before)?;
+        waited.sees(&before, &now().to_string())?;
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }

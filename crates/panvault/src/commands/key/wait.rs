@@ -13,8 +13,8 @@ pub(super) struct Waited {
 
 impl Waited {
     /// Says how much still needs these keys, which another took the place of, where that is another number than before. An error where a reading of all rows found nothing
-    /// but what nobody can write anew.
-    pub(super) fn sees(&mut self, before: &[&Value]) -> anyhow::Result<()> {
+    /// but what nobody can write anew. `now` is as times are in JSON.
+    pub(super) fn sees(&mut self, before: &[&Value], now: &str) -> anyhow::Result<()> {
         let sum = |name| {
             let counts = before.iter().filter_map(|key| key.get(name)?.as_u64());
             counts.reduce(u64::saturating_add)
@@ -27,8 +27,11 @@ impl Waited {
             let damaged = if damaged == 0 { String::new() } else { format!(", and {damaged} are damaged") };
             output::note(format!("{left} rows are left{damaged}"));
         }
+        // Both fingerprints are known for a time, which ends by itself.
+        let is_known =
+            |key: &&Value| key.get("destroyed_at").and_then(Value::as_str).is_some_and(|at| *at > *now);
         ensure!(
-            left > 0 || damaged == 0,
+            left > 0 || damaged == 0 || before.iter().any(is_known),
             "{damaged} damaged rows keep the key before, and nothing else does: panvault doctor and key.row_damaged, key.row_not_resealed and key.rows_left in the log say which; \
              the rotation goes on by itself, within ten minutes, once they are put right or gone"
         );
@@ -43,7 +46,10 @@ mod tests {
     use super::*;
 
     fn sees(waited: &mut Waited, keys: &[Value]) -> Option<String> {
-        waited.sees(&keys.iter().collect::<Vec<_>>()).err().map(|error| error.to_string())
+        waited
+            .sees(&keys.iter().collect::<Vec<_>>(), "2026-01-02T00:00:00.000Z")
+            .err()
+            .map(|error| error.to_string())
     }
 
     #[test]
@@ -57,6 +63,9 @@ mod tests {
         assert_eq!(waited.said, Some((1, 2)));
         assert_eq!(sees(&mut waited, &[key(1, 0), key(0, 2)]), None);
         assert_eq!(sees(&mut waited, &[key(0, 0)]), None, "it is about to be destroyed");
+        let until = |day: u8| json!({ "rows_left": 0, "rows_damaged": 2, "destroyed_at": format!("2026-01-0{day}T00:00:00.000Z") });
+        assert_eq!(sees(&mut waited, &[until(3)]), None, "until then both are known");
+        assert!(sees(&mut waited, &[until(1)]).is_some());
         let said = sees(&mut waited, &[key(0, 2)]).unwrap();
         assert!(said.starts_with("2 damaged rows keep the key before") && said.contains("panvault doctor"));
     }
