@@ -203,7 +203,11 @@ impl Applier {
                 }
                 self.apply_queue.hurried_within(left);
             }
-            let pages = if is_busy { COPY_BUSY_PAGES } else { COPY_PAGES };
+            // Where a turn took longer than the rest, the copy makes up for it.
+            let rests = begun.elapsed().as_millis() / u128::from(COPY_BUSY_PAUSE_MILLIS);
+            let busy_pages =
+                COPY_BUSY_PAGES.saturating_mul(i32::try_from(rests.max(1)).unwrap_or(COPY_PAGES));
+            let pages = if is_busy { busy_pages.min(COPY_PAGES) } else { COPY_PAGES };
             Ok(Some(pages).filter(|_| ended.is_none()))
         });
         // What becomes of a copy is for who waits for it; what becomes of the view is not.
