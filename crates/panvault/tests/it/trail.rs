@@ -97,18 +97,7 @@ fn what_is_sent_is_read_by_the_assessor_alone() {
             assert_eq!(made.unwrap().status, 200);
         }
         if round == 0 {
-            let slot = format!("slot_key_file={}", data.join("slot.key").display());
-            let rotate = [
-                "key",
-                "rotate",
-                "trail_checkpoint",
-                "--wait",
-                "--json",
-                "--data",
-                path(&data),
-                "--set",
-                &slot,
-            ];
+            let rotate = ["key", "rotate", "trail_checkpoint", "--wait", "--json", "--data", path(&data)];
             assert_eq!(run_json(&rotate)["state"], json!("active"));
         }
         served.signal("-TERM");
