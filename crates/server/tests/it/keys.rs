@@ -43,7 +43,7 @@ fn the_keys_of_an_organisation_are_listed_and_replaced() {
     let purposes: Vec<_> =
         vault.as_array().unwrap().iter().map(|key| key["purpose"].as_str().unwrap()).collect();
     assert!(
-        purposes.len() == 9 && purposes.contains(&"wrapping") && purposes.contains(&"row_tag"),
+        purposes.len() == 10 && purposes.contains(&"wrapping") && purposes.contains(&"row_tag"),
         "{vault}"
     );
     server.get(&server.make_key(&server.child, &[Role::ProviderAdmin]), "/v1/key").fails(403, 113);

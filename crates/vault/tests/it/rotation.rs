@@ -410,7 +410,8 @@ fn overdue(world: &World, shop: &Shop) -> (Vec<VaultPurpose>, Vec<Purpose>) {
 #[tokio::test(start_paused = true)]
 async fn a_key_that_is_active_for_too_long_is_overdue_and_works() {
     let (mut world, shop, place) = served().await;
-    let purposes = VaultPurpose::ALL.len();
+    // The one that hashes sets is replaced by nothing.
+    let purposes = VaultPurpose::ALL.len() - 1;
     // The keys of the vault are older than the vault of this test.
     assert_eq!((overdue(&world, &shop).0.len(), overdue(&world, &shop).1), (purposes, vec![]));
     world.clock.pass_millis(730 * DAY_MILLIS - 1);
@@ -460,7 +461,7 @@ async fn overdue_keys_are_counted_where_the_vault_is_served() {
     let counted = |world: &World| world.vault.status().rotation.keys_overdue;
     world.vault = Vault::open(VaultParts { serves: true, sweep_seconds: 60, ..world.parts() }).await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    let purposes = VaultPurpose::ALL.len() as u64;
+    let purposes = (VaultPurpose::ALL.len() - 1) as u64;
     assert_eq!(counted(&world), purposes, "the keys of the vault are older than the vault of this test");
     world.clock.pass_millis(731 * DAY_MILLIS);
     tokio::time::sleep(Duration::from_secs(3)).await;
