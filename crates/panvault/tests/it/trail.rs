@@ -97,6 +97,7 @@ fn what_is_sent_is_read_by_the_assessor_alone() {
             assert_eq!(made.unwrap().status, 200);
         }
         if round == 0 {
+            until("the first key has signed", || fs::metadata(&file).is_ok_and(|found| found.len() > 0));
             let rotate = ["key", "rotate", "trail_checkpoint", "--wait", "--json", "--data", path(&data)];
             assert_eq!(run_json(&rotate)["state"], json!("active"));
         }
