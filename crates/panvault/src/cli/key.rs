@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Subcommand, ValueEnum};
+use panvault_keys::VaultPurpose;
 
 use crate::cli::{Shared, Unlock};
 
@@ -85,6 +86,22 @@ pub(crate) enum RotatedPurpose {
 }
 
 impl RotatedPurpose {
+    /// The purpose in the header of the vault's keys; `None` of the root key and of keys of organisations, which are not there.
+    pub(crate) const fn of_vault(self) -> Option<VaultPurpose> {
+        match self {
+            Self::Root | Self::Data | Self::Fingerprint => None,
+            Self::Wrapping => Some(VaultPurpose::Wrapping),
+            Self::RowTag => Some(VaultPurpose::RowTag),
+            Self::DocumentTag => Some(VaultPurpose::DocumentTag),
+            Self::DocumentHead => Some(VaultPurpose::DocumentHead),
+            Self::Idempotency => Some(VaultPurpose::Idempotency),
+            Self::ApiKeyHash => Some(VaultPurpose::ApiKeyHash),
+            Self::CvvCache => Some(VaultPurpose::CvvCache),
+            Self::AuditChain => Some(VaultPurpose::AuditChain),
+            Self::TrailCheckpoint => Some(VaultPurpose::TrailCheckpoint),
+        }
+    }
+
     /// As the API has it.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {

@@ -9,7 +9,6 @@ use std::io::{BufRead, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use panvault_keys::VaultPurpose;
 use serde_json::{Value, json};
 
 use crate::cli::{KeyCommand, RotatedPurpose, Shared};
@@ -47,34 +46,10 @@ pub(crate) fn run(command: KeyCommand) -> anyhow::Result<()> {
                         "--organisation is for keys of organisations: this key is that of the vault"
                     )
                 }
-                (RotatedPurpose::Root, None) => vault::rotate_root(&by, json),
-                (RotatedPurpose::Wrapping, None) => {
-                    vault::rotate_purpose(&by, VaultPurpose::Wrapping, wait, json)
-                }
-                (RotatedPurpose::RowTag, None) => {
-                    vault::rotate_purpose(&by, VaultPurpose::RowTag, wait, json)
-                }
-                (RotatedPurpose::DocumentTag, None) => {
-                    vault::rotate_purpose(&by, VaultPurpose::DocumentTag, wait, json)
-                }
-                (RotatedPurpose::DocumentHead, None) => {
-                    vault::rotate_purpose(&by, VaultPurpose::DocumentHead, wait, json)
-                }
-                (RotatedPurpose::Idempotency, None) => {
-                    vault::rotate_purpose(&by, VaultPurpose::Idempotency, wait, json)
-                }
-                (RotatedPurpose::ApiKeyHash, None) => {
-                    vault::rotate_purpose(&by, VaultPurpose::ApiKeyHash, wait, json)
-                }
-                (RotatedPurpose::CvvCache, None) => {
-                    vault::rotate_purpose(&by, VaultPurpose::CvvCache, wait, json)
-                }
-                (RotatedPurpose::AuditChain, None) => {
-                    vault::rotate_purpose(&by, VaultPurpose::AuditChain, wait, json)
-                }
-                (RotatedPurpose::TrailCheckpoint, None) => {
-                    vault::rotate_purpose(&by, VaultPurpose::TrailCheckpoint, wait, json)
-                }
+                (of_vault, None) => match of_vault.of_vault() {
+                    Some(purpose) => vault::rotate_purpose(&by, purpose, wait, json),
+                    None => vault::rotate_root(&by, json),
+                },
             }
         }
         KeyCommand::Destroy { organisation, shared } => destroy(&organisation, &shared),
