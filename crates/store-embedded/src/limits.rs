@@ -8,6 +8,12 @@ use panvault_store::limits::LIST_SECONDS;
 /// Steps in one commit at most.
 pub const COMMIT_STEPS_MAX: usize = 1024;
 
+/// Steps that a commit answered, from which on the writer waits a moment for those who brought them.
+pub const GATHER_STEPS_MIN: usize = 4;
+
+/// Microseconds of that at most, where the commit itself took longer.
+pub const GATHER_MICROS_MAX: u64 = 1000;
+
 /// Bytes of one commit after which no further step is added to it; half a segment, when that is less.
 pub const COMMIT_BYTES_MAX: usize = 1 << 20;
 

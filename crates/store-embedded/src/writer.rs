@@ -1,6 +1,8 @@
 //! The one thread that writes the log: takes all that waits, decides it, appends one frame, flushes once, answers.
 
+use core::time::Duration;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use panvault_store::StoreFault;
 use tokio::runtime::RuntimeFlavor;
@@ -8,6 +10,7 @@ use tokio::runtime::RuntimeFlavor;
 use crate::commit::Committer;
 use crate::commit_queue::{CommitQueue, Job, Work};
 use crate::failure::Failure;
+use crate::limits::{GATHER_MICROS_MAX, GATHER_STEPS_MIN};
 
 /// Has steps committed, by its own thread or by whoever brings one.
 pub(crate) struct Writer {
@@ -59,13 +62,24 @@ impl Writer {
             if self.failure.is() {
                 return false;
             }
-            let written = match work {
-                Work::Commit => committer.commit(self.queue.take()),
-                Work::Roll => committer.roll(),
+            let begun = Instant::now();
+            let (written, answered) = match work {
+                Work::Commit => {
+                    let jobs = self.queue.take();
+                    let count = jobs.len();
+                    (committer.commit(jobs), count)
+                }
+                Work::Roll => (committer.roll(), 0),
                 Work::End => return !committer.failed,
             };
+            drop(committer);
             if !written {
                 return false;
+            }
+            if answered >= GATHER_STEPS_MIN {
+                // Who was answered is about to come again: half of all would be in each commit, and the other half wait for it.
+                let longest = begun.elapsed().min(Duration::from_micros(GATHER_MICROS_MAX));
+                self.queue.gather(answered.saturating_add(self.queue.len()), longest);
             }
         }
     }
