@@ -15,7 +15,7 @@ use panvault_server::{serve_sealed, serve_sealed_console, serve_sealed_metrics};
 use panvault_vault::{Clock, Mode, SystemClock, Unsealing};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::data::{OpenSettings, OpenVault, Place, mode_name, when_free};
 use crate::run::{Ended, Listeners, Serving, bind, console, tls_read};
@@ -27,8 +27,10 @@ pub(crate) use custody::Way;
 pub(crate) use link::{Asked, LinkFault, NAME, NEW, ask, is_there};
 pub(crate) use why::ways;
 
-/// Time between two looks at whether shares are to be forgotten.
+/// Time between two looks at whether shares are to be forgotten, and at how people open the vault.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long such a look may take.
+const LOOK_FOR: Duration = Duration::from_secs(2);
 /// Seconds between two tries of a slot whose peer is away: they double from the first to the last.
 const AGAIN_SECONDS: (u64, u64) = (1, 60);
 
@@ -117,8 +119,8 @@ impl Sealed<'_> {
         let clock = SystemClock::start();
         let tls = tls_read(self.serving, clock.now().wall)?;
         let (attempts, mut attempted) = mpsc::channel(1);
-        let waiting =
-            Arc::new(Waiting::new(clock, listeners.address()?, self.why, ways(self.place).await, attempts));
+        let waiting = Arc::new(Waiting::new(clock, listeners.address()?, self.why, attempts));
+        self.look(&waiting).await;
         let (over, is_over) = watch::channel(false);
         let until = || {
             let mut over = is_over.clone();
@@ -159,7 +161,10 @@ impl Sealed<'_> {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         let opened = loop {
             tokio::select! {
-                _ = looks.tick() => waiting.forget_old(),
+                _ = looks.tick() => {
+                    waiting.forget_old();
+                    self.look(&waiting).await;
+                }
                 signal = stop.asked() => {
                     tracing::info!(signal, "server.stopping");
                     break None;
@@ -210,6 +215,13 @@ impl Sealed<'_> {
             drop(task.await);
         }
         Ok(opened)
+    }
+
+    /// Looks how people open the vault: at another node that may have been changed since. What was known stays where that cannot be read, or not within a moment.
+    async fn look(&self, waiting: &Waiting) {
+        if let Ok(Some(ways)) = timeout(LOOK_FOR, ways(self.place)).await {
+            waiting.ways_are(ways);
+        }
     }
 
     /// Takes the directory: nobody else serves the vault, and no command changes it meanwhile.

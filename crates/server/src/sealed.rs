@@ -51,6 +51,18 @@ pub enum Unseal<'a> {
     Reset,
 }
 
+impl Unseal<'_> {
+    /// In a word, for the log.
+    pub(crate) const fn what(&self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Share(_) => "share",
+            Self::Passphrase(_) => "passphrase",
+            Self::Reset => "reset",
+        }
+    }
+}
+
 /// What came of it.
 pub struct UnsealAnswer {
     /// Whether the vault is open now.

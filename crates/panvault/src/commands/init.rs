@@ -30,11 +30,7 @@ pub(crate) fn run(args: &Init) -> anyhow::Result<()> {
     data::is_free_for_a_vault(&data)?;
     let config = free_config_place(&data)?;
     let relative = |path: &Path| relative_to_config(path, &data);
-    let wal = args.wal_directory.as_deref().map(std::path::absolute).transpose()?;
-    ensure!(
-        wal.as_ref().is_none_or(|wal| !wal.starts_with(&data)),
-        "the log is in the vault's directory by itself: leave --wal-directory out, or name a directory elsewhere"
-    );
+    let wal = log_place(args, &data)?;
     let mut set = vec![("data_directory", relative(&data)), ("slot_key_file", relative(&slot_key_file))];
     set.extend(wal.as_deref().map(|wal| ("wal_directory", relative(wal))));
     let mut written = false;
@@ -92,12 +88,28 @@ pub(super) fn slot_key_place(data: &Path, wanted: Option<&Path>) -> anyhow::Resu
 /// Where the settings of a vault go, if nothing is there.
 fn free_config_place(data: &Path) -> anyhow::Result<PathBuf> {
     let config = config_place(data)?;
-    ensure!(
-        config.symlink_metadata().is_err(),
-        "{} is there already, perhaps the settings of another vault, and is not overwritten: move it away, or name another directory",
-        config.display()
-    );
+    is_free(&config, "the settings")?;
     Ok(config)
+}
+
+/// Whether nothing is in the way of a file beside the vault that is to be made.
+fn is_free(file: &Path, what: &str) -> anyhow::Result<()> {
+    ensure!(
+        file.symlink_metadata().is_err(),
+        "{} is there already, perhaps {what} of another vault, and is not overwritten: move it away, or name another directory",
+        file.display()
+    );
+    Ok(())
+}
+
+/// Where the log goes, if not into the vault's directory.
+fn log_place(args: &Init, data: &Path) -> anyhow::Result<Option<PathBuf>> {
+    let wal = args.wal_directory.as_deref().map(std::path::absolute).transpose()?;
+    ensure!(
+        wal.as_ref().is_none_or(|wal| !wal.starts_with(data)),
+        "the log is in the vault's directory by itself: leave --wal-directory out, or name a directory elsewhere"
+    );
+    Ok(wal)
 }
 
 /// A path as it stands in the settings. They are beside the vault, not in it: who can write there is not to say what is served, and with which key.

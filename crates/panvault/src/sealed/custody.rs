@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use panvault_keys::Share;
+use panvault_keys::{Share, ShareScheme};
 use panvault_model::{Now, Timestamp};
 use panvault_vault::{Brought, BroughtWhat};
 
@@ -23,6 +23,12 @@ pub(crate) enum Way {
 }
 
 impl Way {
+    /// That which a share is part of.
+    fn of(share: &Share) -> Self {
+        let ShareScheme { needed, made, set } = share.scheme();
+        Self::Shares { needed, made, set }
+    }
+
     /// In words.
     pub(super) fn said(self) -> String {
         match self {
@@ -97,9 +103,7 @@ impl Custody {
         self.may_try(now)?;
         let collected = self.collected(now);
         let scheme = share.scheme();
-        let is_known =
-            ways.contains(&Way::Shares { needed: scheme.needed, made: scheme.made, set: scheme.set });
-        if !is_known {
+        if !ways.contains(&Way::of(&share)) {
             return Err(NotTaken::Foreign { set: scheme.set });
         }
         if let Some(Collected { set, .. }) = collected
@@ -117,9 +121,8 @@ impl Custody {
         Ok(is_enough.then(|| core::mem::take(&mut self.shares)))
     }
 
-    /// An opening came to nothing, because of what was brought: nothing of it is kept.
+    /// An opening came to nothing, because of what was brought. Shares that others gave for another stay.
     pub(super) fn failed(&mut self, address: Option<IpAddr>, now: Now) {
-        self.forget();
         self.note(now.wall, address, BroughtWhat::Failure);
         self.failures = self.failures.saturating_add(1);
         if let Some(beyond) = self.failures.checked_sub(FAILURES_FREE) {
@@ -127,6 +130,11 @@ impl Custody {
             let seconds = first.checked_shl(beyond.min(32)).unwrap_or(longest).min(longest);
             self.free_at_millis = now.monotonic_millis.saturating_add(seconds * 1000);
         }
+    }
+
+    /// Forgets shares of a set that opens the vault in none of these ways.
+    pub(super) fn keep(&mut self, ways: &[Way]) {
+        self.shares.retain(|share| ways.contains(&Way::of(share)));
     }
 
     /// Forgets the shares, and wipes them. What is for the trail stays.
@@ -148,7 +156,7 @@ impl Custody {
 
 #[cfg(test)]
 mod tests {
-    use panvault_keys::{NewSlot, ShareScheme, SystemEntropy};
+    use panvault_keys::{NewSlot, SystemEntropy};
 
     use super::*;
 
@@ -194,6 +202,18 @@ mod tests {
         assert_eq!(refused(custody.add(theirs.remove(1), &ways, None, at(1))), NotTaken::Mixed { set: SET });
         custody.forget();
         assert!(custody.add(theirs.remove(1), &ways, None, at(1)).unwrap().is_none());
+    }
+
+    /// Whoever mistyped a passphrase, or had a set made anew at another node, made custodians come again.
+    #[test]
+    fn shares_stay_while_their_set_opens_the_vault() {
+        let (mut custody, mut ours) = (Custody::default(), shares(2, SET));
+        assert!(custody.add(ours.remove(0), &WAYS, None, at(1)).unwrap().is_none());
+        custody.failed(None, at(2));
+        custody.keep(&WAYS);
+        assert_eq!(custody.collected(at(3)).unwrap().there, 1);
+        custody.keep(&[Way::Passphrase, Way::Shares { needed: 2, made: 3, set: 9 }]);
+        assert_eq!(custody.collected(at(4)), None);
     }
 
     #[test]

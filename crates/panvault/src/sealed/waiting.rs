@@ -20,8 +20,10 @@ pub(super) struct Waiting {
     clock: SystemClock,
     listen: SocketAddr,
     why: Mutex<Why>,
-    ways: Vec<Way>,
+    ways: Mutex<Vec<Way>>,
     custody: Mutex<Custody>,
+    /// Held by whoever brings something, until it is known what became of that: what is brought at once counts as if it came one after the other.
+    turn: tokio::sync::Mutex<()>,
     attempts: mpsc::Sender<Attempt>,
     /// Why it was not opened when that was last tried by itself.
     not_opened: Mutex<Option<String>>,
@@ -66,15 +68,15 @@ impl Waiting {
         clock: SystemClock,
         listen: SocketAddr,
         why: Why,
-        ways: Vec<Way>,
         attempts: mpsc::Sender<Attempt>,
     ) -> Self {
         Self {
             clock,
             listen,
             why: Mutex::new(why),
-            ways,
+            ways: Mutex::default(),
             custody: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             attempts,
             not_opened: Mutex::default(),
         }
@@ -103,6 +105,12 @@ impl Waiting {
             tracing::warn!(error = said, advice, "vault.not_opened");
             *before = said;
         }
+    }
+
+    /// How people open the vault now. Shares that do not any more are forgotten.
+    pub(super) fn ways_are(&self, ways: Vec<Way>) {
+        lock(&self.custody).keep(&ways);
+        *lock(&self.ways) = ways;
     }
 
     /// Forgets shares that nobody added to for a while.
@@ -142,14 +150,19 @@ impl Waiting {
             }
             Asked::Share(text) => self.share(text, address).await,
             Asked::Passphrase(text) => self.passphrase(text, address).await,
-            Asked::Unattended => self.open(None, address).await.map(Some),
+            Asked::Unattended => {
+                let _turn = self.turn.lock().await;
+                self.open(None, address).await.map(Some)
+            }
         }
     }
 
     async fn share(&self, text: &str, address: Option<IpAddr>) -> Result<Option<u16>, String> {
         let share = Share::parse(text).map_err(|fault| fault.to_string())?;
+        let _turn = self.turn.lock().await;
         let now = self.clock.now();
-        let enough = lock(&self.custody).add(share, &self.ways, address, now);
+        let ways = lock(&self.ways).clone();
+        let enough = lock(&self.custody).add(share, &ways, address, now);
         match enough.map_err(|not_taken| not_taken.to_string())? {
             None => Ok(None),
             Some(shares) => self.open(Some(Box::new(Shares(shares))), address).await.map(Some),
@@ -160,9 +173,11 @@ impl Waiting {
         let mut typed = Zeroizing::new(String::with_capacity(text.len()));
         typed.push_str(text);
         let passphrase = Passphrase::typed(typed).map_err(|fault| fault.to_string())?;
+        let _turn = self.turn.lock().await;
         self.open(Some(Box::new(passphrase)), address).await.map(Some)
     }
 
+    /// Has it tried. The caller has the turn.
     async fn open(&self, slot: Option<Box<dyn Slot + Send>>, address: Option<IpAddr>) -> Result<u16, String> {
         let brought = {
             let custody = lock(&self.custody);
@@ -175,10 +190,7 @@ impl Waiting {
         self.attempts.send(attempt).await.map_err(|_| ended())?;
         match tells.await.map_err(|_| ended())? {
             Opened::By(number) => Ok(number),
-            Opened::Fault(said) => {
-                lock(&self.custody).forget();
-                Err(said)
-            }
+            Opened::Fault(said) => Err(said),
             Opened::Wrong(said) => {
                 lock(&self.custody).failed(address, self.clock.now());
                 let from = address.map_or_else(|| "this machine".to_owned(), |address| address.to_string());
@@ -209,10 +221,11 @@ impl Waiting {
     fn status(&self, error: Option<String>) -> Value {
         let collected = lock(&self.custody).collected(self.clock.now());
         let (there, needed) = collected.map(|found| (found.there, found.needed)).unzip();
+        let ways = lock(&self.ways).clone();
         json!({
             "open": false, "error": error, "why": self.why(), "shares": there, "needed": needed,
-            "passphrase": self.ways.contains(&Way::Passphrase),
-            "takes_shares": self.ways.iter().any(|way| matches!(way, Way::Shares { .. })),
+            "passphrase": ways.contains(&Way::Passphrase),
+            "takes_shares": ways.iter().any(|way| matches!(way, Way::Shares { .. })),
         })
     }
 }
@@ -238,7 +251,7 @@ impl SealedVault for Waiting {
 
     fn why(&self) -> String {
         let why = *lock(&self.why);
-        let ways: Vec<_> = self.ways.iter().map(|way| way.said()).collect();
+        let ways: Vec<_> = lock(&self.ways).iter().map(|way| way.said()).collect();
         let opens = match (why, ways.is_empty()) {
             (Why::Sealed, true) => "it is opened by the key file".to_owned(),
             (Why::Sealed, false) => {
@@ -255,5 +268,38 @@ impl SealedVault for Waiting {
             None => String::new(),
         };
         format!("sealed: {}; {opens}, with panvault unseal{there}", why.said())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// Whether so much was brought was asked before it was tried: all that came at once was.
+    #[tokio::test]
+    async fn what_is_brought_at_once_counts_as_if_it_came_in_turn() {
+        let (attempts, mut attempted) = mpsc::channel(1);
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8420));
+        let waiting = Arc::new(Waiting::new(SystemClock::start(), listen, Why::People, attempts));
+        let tried = tokio::spawn(async move {
+            let mut tried = 0;
+            while let Some(Attempt { told, .. }) = attempted.recv().await {
+                tried += 1;
+                drop(told.send(Opened::Wrong("wrong".to_owned())));
+            }
+            tried
+        });
+        let mut asked = tokio::task::JoinSet::new();
+        for _ in 0..64 {
+            let waiting = Arc::clone(&waiting);
+            asked.spawn(async move { waiting.passphrase("four words that stood", None).await.unwrap_err() });
+        }
+        let said = asked.join_all().await;
+        drop(waiting);
+        assert_eq!(tried.await.unwrap(), 5);
+        assert_eq!(said.iter().filter(|said| said.contains("wait")).count(), 59, "{said:?}");
     }
 }

@@ -26,7 +26,8 @@ impl Why {
         let file = settings.slot_key_file.as_deref()?;
         let is_missing = file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
         // What cannot be read is said by who opens it.
-        let needs_people = is_missing && settings.slot_peers.is_empty() && !ways(place).await.is_empty();
+        let by_people = async || ways(place).await.is_some_and(|ways| !ways.is_empty());
+        let needs_people = is_missing && settings.slot_peers.is_empty() && by_people().await;
         needs_people.then_some(Self::People)
     }
 
@@ -55,10 +56,10 @@ impl Why {
     }
 }
 
-/// The ways in which people open a vault, as its header says: nobody vouches for it.
-pub(crate) async fn ways(place: &Place) -> Vec<Way> {
-    let headers = place.headers().await.map(|(_, headers)| headers).unwrap_or_default();
-    headers.first().map(ways_of).unwrap_or_default()
+/// The ways in which people open a vault, as its header says: nobody vouches for it. `None` where it cannot be read.
+pub(crate) async fn ways(place: &Place) -> Option<Vec<Way>> {
+    let (_, headers) = place.headers().await.ok()?;
+    headers.first().map(ways_of)
 }
 
 fn ways_of(header: &Header) -> Vec<Way> {

@@ -302,6 +302,11 @@ fn custodians_come_to_the_console_and_metrics_say_that_it_is_sealed() {
     let second = post(&unseal, form, "same-origin", &format!("share={}", shares[1].replace(' ', "+")));
     assert!(second.0 == 200 && second.1.contains("The vault is open"), "{}", second.1);
     until("it is open", || trial.is_ready(&url));
+    for (taken, open) in [(false, false), (true, false), (true, true)] {
+        let said = served.event("console.unseal");
+        let expected = (&json!("share"), &json!(taken), &json!(open));
+        assert_eq!((&said["what"], &said["taken"], &said["open"]), expected);
+    }
     let trail = trial.done(&["audit", "tail", "--action", "share_give"]);
     assert_eq!(trail.matches("from 127.0.0.1").count(), 2, "{trail}");
 }
@@ -429,6 +434,7 @@ const CEREMONY: [(&str, &str); 14] = [
 fn a_ceremony_makes_a_vault_that_its_custodians_open() {
     let directory = tempfile::tempdir().unwrap();
     let (data, key_file) = (directory.path().join("held"), directory.path().join("held.api-key"));
+    let settings = directory.path().join("held.settings.toml");
     let args = ["init", path(&data), "--mode", "test", "--ceremony"];
     let is_empty = || fs::read_dir(directory.path()).unwrap().count() == 0;
     assert!(run_refused(&args).contains("at a terminal"));
@@ -437,8 +443,20 @@ fn a_ceremony_makes_a_vault_that_its_custodians_open() {
     let whole = [&CEREMONY[..], &[("Type share 3", "the share shown")]].concat();
     let rehearsal = [&args[..], &["--rehearsal"]].concat();
     assert!(typed(&whole, &rehearsal).contains("nothing of it is left") && is_empty());
+    // What is in the way is said before anybody is asked, and stays.
+    for (file, more) in [("held.api-key", &[][..]), ("log", &["--wal-directory", "log"])] {
+        let there = directory.path().join(file);
+        fs::write(&there, "somebody's").unwrap();
+        let more: Vec<_> = more.iter().map(|word| if *word == file { path(&there) } else { word }).collect();
+        let (is_done, shown) = tried(&[], &[&args[..], &more].concat());
+        assert!(!is_done && shown.contains("is there already") && !shown.contains("Who leads"), "{shown}");
+        assert_eq!(fs::read_to_string(&there).unwrap(), "somebody's");
+        fs::remove_file(&there).unwrap();
+    }
 
-    let shown = typed(&whole, &args);
+    // The log on another disk, which the settings name.
+    let log = directory.path().join("log");
+    let shown = typed(&whole, &[&args[..], &["--wal-directory", path(&log)]].concat());
     let shares: Vec<_> = shown
         .lines()
         .filter(|line| line.starts_with("panvault-share-1 "))
@@ -456,10 +474,10 @@ fn a_ceremony_makes_a_vault_that_its_custodians_open() {
     {
         assert!(said.contains(what), "{said}");
     }
-    let serve = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", ""];
+    let serve = ["--config", path(&settings), "--listen", "127.0.0.1:0", "--metrics-listen", ""];
     let (served, url) = Served::start_sealed(directory.path(), &serve);
     for share in [&shares[2], &shares[0]] {
-        assert!(run(&["unseal", "--data", path(&data), "--share-file", path(share)]).status.success());
+        assert!(run(&["unseal", "--config", path(&settings), "--share-file", path(share)]).status.success());
     }
     until("it is open", || http_send(&format!("{url}/readyz"), "GET", &[], None).unwrap().status == 200);
     let key = fs::read_to_string(&key_file).unwrap();
@@ -470,10 +488,12 @@ fn a_ceremony_makes_a_vault_that_its_custodians_open() {
     // With a key file, which custodians let it have, a command sees the trail.
     let slot_key = directory.path().join("held.slot-key");
     let by = ["--share-file", path(&shares[1]), "--share-file", path(&shares[2])];
-    let add = ["slot", "add", "key-file", path(&slot_key), "--label", "second way", "--data", path(&data)];
+    let add =
+        ["slot", "add", "key-file", path(&slot_key), "--label", "second way", "--config", path(&settings)];
     let added = run(&[&add[..], &by].concat());
     assert!(added.status.success(), "{}", added.err);
-    let trail = run(&["audit", "tail", "--data", path(&data)]).out;
+    let with = format!("slot_key_file={}", path(&slot_key));
+    let trail = run(&["audit", "tail", "--config", path(&settings), "--set", &with]).out;
     let digest = Command::new("sha256sum").arg(data.join("ceremony.txt")).output().unwrap().stdout;
     let digest = String::from_utf8(digest).unwrap();
     let line = trail.lines().find(|line| line.contains("ceremony_hold")).unwrap();

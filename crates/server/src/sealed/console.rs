@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::accept::{ServeReport, serve_site};
 use crate::answer::{Answer, object_body};
-use crate::console::{Console, PERMISSIONS, PERMISSIONS_POLICY, harden};
+use crate::console::{Console, OfConsole, PERMISSIONS, PERMISSIONS_POLICY, harden};
 use crate::dispatch::Peer;
 use crate::error::{ErrorCode, Refusal};
 use crate::limits::{CONSOLE_CONNECTIONS_MAX, ServerSettings, UNSEAL_BODY_BYTES_MAX};
@@ -96,21 +96,22 @@ pub async fn serve_sealed_console(
 async fn answered(vault: &dyn SealedVault, console: &Console, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let refused = |refusal| Answer::refusal(refusal, vault.now()).into_response(vault.make_request_id());
-    if let Err(refusal) = console.judged(&parts) {
-        return refused(refusal);
-    }
+    let person = match console.judged(&parts) {
+        Ok(OfConsole { person }) => person,
+        Err(refusal) => return refused(refusal),
+    };
     let path = parts.uri.path();
     match (&parts.method, path.strip_suffix('/').unwrap_or(path)) {
         (&Method::GET, "") => Redirect::to("/console").into_response(),
         (&Method::GET, "/console") => page(&vault.unseal(Unseal::Status, None).await),
         (&Method::GET, STYLE_PATH) => style(),
         (&Method::GET, "/console/unseal") => json(vault, &vault.unseal(Unseal::Status, None).await),
-        (&Method::POST, "/console/unseal") => brought(vault, &parts, body).await,
+        (&Method::POST, "/console/unseal") => brought(vault, &parts, person.as_deref(), body).await,
         _ => refused(Refusal::new(ErrorCode::Sealed)),
     }
 }
 
-async fn brought(vault: &dyn SealedVault, parts: &Parts, body: Body) -> Response {
+async fn brought(vault: &dyn SealedVault, parts: &Parts, person: Option<&str>, body: Body) -> Response {
     let refused = |refusal| Answer::refusal(refusal, vault.now()).into_response(vault.make_request_id());
     let Ok(bytes) = to_bytes(body, UNSEAL_BODY_BYTES_MAX).await else {
         return refused(Refusal::new(ErrorCode::TooLarge));
@@ -130,7 +131,10 @@ async fn brought(vault: &dyn SealedVault, parts: &Parts, body: Body) -> Response
         let what = "must be one of share, passphrase and reset";
         return refused(Refusal::with(ErrorCode::Malformed, "body", what));
     };
+    let what = one.what();
     let answer = vault.unseal(one, address(parts)).await;
+    // Who brought it stands in no other place: the audit trail has which share it was, and the address.
+    tracing::info!(person, what, taken = answer.error.is_none(), open = answer.is_open, "console.unseal");
     if is_form { page(&answer) } else { json(vault, &answer) }
 }
 

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::cli::Init;
-use crate::commands::init::{configuration, free_config_place, relative_to_config};
+use crate::commands::init::{configuration, free_config_place, is_free, log_place, relative_to_config};
 use crate::commands::slot::custodians;
 use crate::data::{self, DataDirectory, OpenSettings, OpenVault, mode_name, named_beside, write_private};
 use crate::output;
@@ -38,7 +38,14 @@ pub(super) fn run(args: &Init, mode: Mode, data: &Path) -> anyhow::Result<()> {
         "a ceremony is held at a terminal: shares are shown there and nowhere else"
     );
     data::is_free_for_a_vault(data)?;
+    // Whatever is in the way is found before the first share is shown.
     let config = free_config_place(data)?;
+    let key_file = named_beside(data, ".api-key")?;
+    is_free(&key_file, "the API key")?;
+    let wal = log_place(args, data)?;
+    if let Some(wal) = &wal {
+        is_free(wal, "the log")?;
+    }
     if args.rehearsal {
         output::line(
             "This is a rehearsal: its vault and its shares are worth nothing, and are gone at the end.\n",
@@ -63,7 +70,8 @@ pub(super) fn run(args: &Init, mode: Mode, data: &Path) -> anyhow::Result<()> {
     let temporary = if args.rehearsal { Some(Temporary::make("panvault-rehearsal-")?) } else { None };
     let place =
         temporary.as_ref().map_or_else(|| data.to_owned(), |temporary| temporary.path().join("vault"));
-    let wal = args.wal_directory.as_deref().map(std::path::absolute).transpose()?;
+    let mut set = vec![("data_directory", relative_to_config(data, data))];
+    set.extend(wal.as_deref().map(|wal| ("wal_directory", relative_to_config(wal, data))));
     let store = Settings { log_directory: wal.filter(|_| !args.rehearsal), ..Settings::default() };
     let slot_of_shares = Shares(shares);
     let mut written = Vec::new();
@@ -77,10 +85,8 @@ pub(super) fn run(args: &Init, mode: Mode, data: &Path) -> anyhow::Result<()> {
             write_private(&directory.path.join(TRANSCRIPT), transcript.as_bytes())?;
             let api_key = fill(directory, &slot_of_shares, &asked.organisation, &transcript)?;
             if !args.rehearsal {
-                let file = named_beside(data, ".api-key")?;
-                write_private(&file, [api_key.as_bytes(), b"\n"].concat().as_slice())?;
-                written.push(file);
-                let set = vec![("data_directory", relative_to_config(data, data))];
+                write_private(&key_file, [api_key.as_bytes(), b"\n"].concat().as_slice())?;
+                written.push(key_file.clone());
                 write_private(&config, configuration(&set).as_bytes())?;
                 written.push(config.clone());
             }
