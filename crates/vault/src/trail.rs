@@ -70,6 +70,9 @@ pub enum TrailFault {
     /// What the settings name cannot be used.
     #[error("{0}")]
     Settings(String),
+    /// What it is to be given is not signed.
+    #[error("there is nothing signed to give it: see the line trail.no_checkpoint of the log")]
+    Unsigned,
     /// The program failed while it was given the trail.
     #[error("giving it the trail failed by a bug of the program: see the line of the panic, and report it")]
     Panicked,
@@ -94,7 +97,7 @@ pub struct TrailView {
     pub name: String,
     /// Signed records that it has not taken.
     pub records_behind: u64,
-    /// Seconds since the first checkpoint was signed that it has not taken; 0 for one that has all.
+    /// Seconds since the first checkpoint was signed that it has not taken, or since none can be signed; 0 for one that has all.
     pub lag_seconds: u64,
     /// Why it did not take the last that it was given.
     pub fault: Option<TrailFault>,
@@ -105,7 +108,7 @@ pub struct TrailView {
 pub struct TrailLag {
     /// Signed records that it has not taken.
     pub records_behind: u64,
-    /// Seconds since the first checkpoint was signed that it has not taken.
+    /// Seconds since the first checkpoint was signed that it has not taken, or since none can be signed.
     pub lag_seconds: u64,
 }
 
@@ -123,7 +126,16 @@ pub(crate) struct Export {
 struct Known {
     /// Records that are signed, as far as this node knows.
     sequence: u64,
+    /// Since when nothing can be signed.
+    unsigned_since: Option<Timestamp>,
     destinations: BTreeMap<String, Progress>,
+}
+
+impl Known {
+    /// Since when a destination lacks something, signed or not.
+    fn lacks_since(&self, progress: &Progress) -> Option<Timestamp> {
+        progress.behind_since.into_iter().chain(self.unsigned_since).min()
+    }
 }
 
 #[derive(Clone, Default)]
@@ -167,16 +179,15 @@ impl Vault {
     pub fn trail_status(&self) -> Vec<TrailView> {
         let Some(export) = self.export() else { return Vec::new() };
         let (known, now) = (export.known(), self.now().wall);
+        let unsigned = known.unsigned_since.map(|_| TrailFault::Unsigned);
         let view = |(name, progress): (&String, &Progress)| {
-            let behind = progress
-                .behind_since
-                .map(|since| (since, known.sequence - progress.sequence.min(known.sequence)));
+            let records = known.sequence - progress.sequence.min(known.sequence);
+            let lag = |since: Timestamp| now.unix_seconds().saturating_sub(since.unix_seconds());
             TrailView {
                 name: name.clone(),
-                records_behind: behind.map_or(0, |(_, records)| records),
-                lag_seconds: behind
-                    .map_or(0, |(since, _)| now.unix_seconds().saturating_sub(since.unix_seconds())),
-                fault: progress.fault.clone(),
+                records_behind: progress.behind_since.map_or(0, |_| records),
+                lag_seconds: known.lacks_since(progress).map_or(0, lag),
+                fault: progress.fault.clone().or_else(|| unsigned.clone()),
             }
         };
         known.destinations.iter().map(view).collect()
@@ -199,12 +210,13 @@ impl Vault {
             return Ok(());
         }
         let now = self.now().wall.unix_millis();
-        let is_late = |progress: &Progress| {
-            progress
-                .behind_since
-                .is_some_and(|since| u128::from(now.saturating_sub(since.unix_millis())) >= after.as_millis())
-        };
-        if export.known().destinations.values().any(is_late) { Err(VaultError::TrailBehind) } else { Ok(()) }
+        let is_late =
+            |since: Timestamp| u128::from(now.saturating_sub(since.unix_millis())) >= after.as_millis();
+        let known = export.known();
+        if known.destinations.values().filter_map(|progress| known.lacks_since(progress)).any(is_late) {
+            return Err(VaultError::TrailBehind);
+        }
+        Ok(())
     }
 
     /// The state as it is stored, with its version; what there is before the first checkpoint has none.

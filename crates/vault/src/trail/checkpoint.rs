@@ -13,6 +13,7 @@ use panvault_trail::{Batch, BatchFault, KeyStatement, Position, Signer};
 use crate::audit::{Requester, audit_starts, numbered};
 use crate::error::{VaultError, with_causes};
 use crate::limits::{AUDIT_PAGE_RECORDS, TRAIL_LOOK_MILLIS};
+use crate::trail::deliver::caught;
 use crate::trail::record::exported;
 use crate::trail::{Export, STATE, STATE_ROW};
 use crate::vault::{Vault, WeakVault};
@@ -34,6 +35,19 @@ impl Vault {
     /// `is_due` signs though the last was signed of late. Whether there was anything to sign: there may be more.
     pub async fn trail_checkpoint(&self, is_due: bool) -> Result<bool, VaultError> {
         let Some(export) = self.export() else { return Ok(false) };
+        let signed = self.trail_checkpoint_made(export, is_due).await;
+        self.trail_is_signed(export, signed.is_ok());
+        signed
+    }
+
+    /// As long as nothing can be signed, destinations lack what is done.
+    fn trail_is_signed(&self, export: &Export, is_signed: bool) {
+        let mut known = export.known();
+        known.unsigned_since =
+            if is_signed { None } else { known.unsigned_since.or_else(|| Some(self.now().wall)) };
+    }
+
+    async fn trail_checkpoint_made(&self, export: &Export, is_due: bool) -> Result<bool, VaultError> {
         let stored = self.trail_state().await?;
         let (version, state) = stored.map_or((None, NOTHING), |(version, state)| (Some(version), state));
         self.trail_state_seen(export, &state);
@@ -246,11 +260,24 @@ pub(crate) async fn checkpoint_often(vault: WeakVault) {
     loop {
         tokio::time::sleep(Duration::from_millis(TRAIL_LOOK_MILLIS)).await;
         let Some(vault) = vault.upgrade() else { return };
-        let signed = vault.trail_checkpoint(false).await;
-        if let (Err(error), Some(export)) = (signed, vault.export())
+        let Some(export) = vault.export() else { return };
+        let Some(signed) = caught(vault.trail_checkpoint(false)).await else {
+            vault.trail_is_signed(export, false);
+            if export.failed.is_due(vault.now()) {
+                let advice = "a bug of the program: see the line of the panic, and report it";
+                tracing::error!(advice, "trail.no_checkpoint");
+            }
+            continue;
+        };
+        if let Err(error) = signed
             && export.failed.is_due(vault.now())
         {
-            let advice = "see why the store does not answer; records wait, and are exported later";
+            let advice = match &error {
+                VaultError::Store(_) => {
+                    "see why the store does not answer; records wait, and are exported later"
+                }
+                _ => "run panvault audit verify and panvault doctor; nothing is exported until this is right",
+            };
             tracing::warn!(error = %with_causes(&error), advice, "trail.no_checkpoint");
         }
     }

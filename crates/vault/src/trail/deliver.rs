@@ -41,6 +41,12 @@ impl Vault {
     /// The same for one. Where the program fails at it, the destination has not taken it, and that is its fault.
     async fn trail_deliver_caught(&self, destination: &dyn TrailDestination) -> Result<bool, VaultError> {
         if let Some(delivered) = caught(self.trail_deliver_to(destination)).await {
+            // What cannot be read of the trail, it is not given: it lacks that.
+            if let (Err(_), Some(export)) = (&delivered, self.export())
+                && let Some(progress) = export.known().destinations.get_mut(destination.name())
+            {
+                progress.behind_since.get_or_insert_with(|| self.now().wall);
+            }
             return delivered;
         }
         self.trail_failed(destination, TrailFault::Panicked);
@@ -157,7 +163,7 @@ impl Vault {
 }
 
 /// Does something to its end; `None` where it panicked.
-async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     // What it had in hand is gone with it: nothing of it is looked at again.
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {

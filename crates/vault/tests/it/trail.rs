@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use panvault_keys::VaultPurpose;
-use panvault_store::{DocumentKind, Store};
+use panvault_store::{Action, Commit, DocumentKind, Expect, Outcome, RowKey, Store};
+use panvault_testkit::conformance::note;
 use panvault_testkit::{SeededEntropy, root_key, vault_header};
 use panvault_trail::{AgeIdentity, CheckpointPublicKey, Record, Step, Summary, Unsealer, Verifier};
 use panvault_vault::{TrailDestination, TrailFault, TrailSettings, TrailView, Vault, VaultError, VaultParts};
@@ -212,6 +213,38 @@ async fn nothing_is_changed_while_the_trail_stays_here_for_too_long() {
     kept.fails(None);
     world.vault.trail_deliver().await.unwrap();
     assert!(world.vault.trail_allows_changes().is_ok());
+}
+
+/// Only what was signed was looked at: a trail that could not be signed looked as if nothing were to be told.
+#[tokio::test]
+async fn a_trail_that_cannot_be_signed_is_behind() {
+    let world = World::new().await;
+    let (kept, shop) = (Arc::new(Kept::default()), world.shop(None).await);
+    export(&world.vault, &kept);
+    step(&world.vault).await;
+    assert_eq!((only(&world.vault).lag_seconds, only(&world.vault).fault), (0, None));
+    change_state(&world).await;
+    world.card(&shop).await;
+    assert_refused!(world.vault.trail_checkpoint(true).await, VaultError::Tampered(_));
+    world.clock.pass_millis(299_999);
+    assert!(world.vault.trail_checkpoint(true).await.is_err(), "it is since the first");
+    assert!(world.vault.trail_allows_changes().is_ok());
+    world.clock.pass_millis(1);
+    assert_refused!(world.vault.trail_allows_changes(), VaultError::TrailBehind);
+    assert_eq!((only(&world.vault).lag_seconds, only(&world.vault).fault), (300, Some(TrailFault::Unsigned)));
+}
+
+/// Changes a byte of what is known of the export, past the vault.
+async fn change_state(world: &World) {
+    let rows = world.store.document_read_all().await.unwrap();
+    let mut row = rows.into_iter().find(|row| row.kind == DocumentKind::TrailState).unwrap();
+    let (key, before) = (RowKey::Document(row.kind, row.id), row.version);
+    row.version += 1;
+    row.body[20] ^= 1;
+    let audit = note(Action::DocumentUpdate, row.id);
+    let expects = vec![Expect::Version(key, before)];
+    let commit = Commit { claim: None, expects, effects: vec![row.into()], audit };
+    assert!(matches!(world.store.commit(commit).await.unwrap(), Outcome::Done { .. }));
 }
 
 /// Of several nodes one signs and hands on what all have written; another goes on where it is given up.
