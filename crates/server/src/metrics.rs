@@ -470,3 +470,6 @@ impl Metrics {
         page
     }
 }
+
+#[cfg(test)]
+mod tests;

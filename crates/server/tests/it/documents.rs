@@ -1,6 +1,5 @@
 //! What is served beside the API: the OpenAPI document, the page, health and metrics.
 
-use panvault_server::{RequestLimits, ServerSettings};
 use serde_json::json;
 
 use crate::support::{Server, send, transaction_body};
@@ -55,27 +54,4 @@ fn health_and_metrics_tell_how_it_is_and_name_nobody() {
     server.ended();
     let ready = send(&format!("http://{metrics}/readyz"), "GET", &[], None);
     assert_eq!((ready.status, ready.text.as_str()), (503, "stopping\n"));
-}
-
-/// An alert on a metric that nobody serves never wakes anybody.
-#[test]
-fn metrics_of_alerts_are_served() {
-    // What is counted by name is there once something was: a key that is none, and a limit that is reached.
-    let requests = RequestLimits { requests_per_minute: 1, ..RequestLimits::default() };
-    let server = Server::start_with(ServerSettings { requests, ..ServerSettings::default() }, None);
-    server.get("pv_test_none", "/v1/card");
-    for _ in 0..3 {
-        server.get(&server.parent.key, "/v1/card/count");
-    }
-    let page = send(&format!("http://{}/metrics", server.metrics), "GET", &[], None).text;
-    let rules = include_str!("../../../../docs/operations.md").split("groups:\n").nth(1).unwrap();
-    let rules = rules.split("```").next().unwrap();
-    let is_name = |symbol: char| symbol == '_' || symbol.is_ascii_lowercase();
-    let words = rules.split(|symbol| !is_name(symbol));
-    let named: Vec<_> = words.filter(|word| word.starts_with("panvault_")).collect();
-    assert!(named.len() > 10, "{named:?}");
-    for name in named {
-        let family = format!("# TYPE {} ", name.trim_end_matches("_total"));
-        assert!(page.contains(&family), "{name} is not in\n{page}");
-    }
 }
