@@ -1,6 +1,8 @@
 //! The attacks that were once made on the vault, run again: each must be held, and each has a control that shows that the tests
 //! of it would notice.
 
+mod backups;
+mod keys;
 mod nodes;
 mod table;
 
@@ -11,6 +13,8 @@ use anyhow::ensure;
 use crate::stopwatch::Stopwatch;
 use crate::workspace::Workspace;
 use crate::{run, say, servers};
+use backups::ON_BACKUPS;
+use keys::ON_KEYS;
 use nodes::OVER_NODES;
 use table::ATTACKS;
 
@@ -50,9 +54,9 @@ impl Outcomes {
     }
 }
 
-/// On one node, and on several.
+/// On one node, and on several; on keys and on backups.
 fn all() -> impl Iterator<Item = &'static Attack> {
-    ATTACKS.iter().chain(OVER_NODES)
+    ATTACKS.iter().chain(OVER_NODES).chain(ON_KEYS).chain(ON_BACKUPS)
 }
 
 /// Runs every test of the tables, and no other, and judges the attacks by them.
@@ -60,8 +64,9 @@ pub(crate) fn attack(workspace: &Workspace) -> anyhow::Result<()> {
     servers::needed_from_debian(&workspace.root)?;
     let watch = Stopwatch::start();
     // All packages at once, so that what they use is built as for all other tests. A name runs where it is.
-    let mut arguments =
-        vec!["test", "--workspace", "--lib", "--test", "it", "--locked", "--no-fail-fast", "--", "--exact"];
+    // Some are in the program itself, which is no library.
+    let mut arguments = vec!["test", "--workspace", "--lib", "--bins", "--test", "it"];
+    arguments.extend(["--locked", "--no-fail-fast", "--", "--exact"]);
     arguments.extend(names());
     let mut outcomes = Outcomes::default();
     // Whether all went well is told by the lines.

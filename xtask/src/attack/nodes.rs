@@ -1,9 +1,9 @@
 use super::Attack;
+use super::keys::KEYS;
 use super::table::{PANVAULT, VAULT, attack};
 
 const POSTGRES: &str = "panvault-store-postgres";
 const REDIS: &str = "panvault-store-redis";
-const KEYS: &str = "panvault-keys";
 
 /// The attacks that mean something where several nodes share a database and a server of CVVs: by whoever has a connection to a node, by whoever can write to the
 /// database, and by whoever can write to the server of CVVs.

@@ -1,3 +1,4 @@
+use super::keys::KEYS;
 use super::{Attack, Test};
 
 pub(super) const PANVAULT: &str = "panvault";
@@ -40,7 +41,7 @@ pub(super) const ATTACKS: &[Attack] = &[
         &[
             (VAULT, "rotation::a_key_that_is_put_back_is_found"),
             (VAULT, "rotation::no_key_is_destroyed_while_a_row_is_not_what_was_written"),
-            ("panvault-keys", "ring::tests::a_key_that_is_not_there_yet_is_told_from_one_that_never_was"),
+            (KEYS, "ring::tests::a_key_that_is_not_there_yet_is_told_from_one_that_never_was"),
         ],
         "the same vault opens, and destroys the key, when its rows are as they were",
     ),
