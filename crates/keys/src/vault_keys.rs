@@ -4,7 +4,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::hmac;
 use panvault_model::{Sealed, Tag, VaultId};
-use subtle::ConstantTimeEq;
 
 use crate::api_key::ApiKey;
 use crate::checkpoint_key::CheckpointKey;
@@ -15,19 +14,24 @@ use crate::operator::OperatorKey;
 use crate::purpose::{KeyState, VaultKeyDescription, VaultPurpose};
 use crate::residue;
 use crate::ring::Place;
-use crate::root::{digest, digest_head};
+use crate::root::digest;
 use crate::vault_keys::head::HeadKey;
+use crate::vault_keys::tag_keys::{TAG_CARD, tag_make, tag_matches};
 use crate::vault_keys::versions::Unwrapped;
 use crate::xaes::Xaes;
 
 mod chain;
+mod digest_key;
 mod head;
 mod set_hash;
+mod tag_keys;
 mod versions;
 
 pub use chain::ChainKeys;
+pub use digest_key::DigestKey;
 pub use head::HEAD_SEALED_BYTES;
 pub use set_hash::{MEMBER_HASH_BYTES, SetHashKey};
+pub use tag_keys::{BackupKey, BinsKey, RowTagKey};
 pub(crate) use versions::Versions;
 
 /// The keys of one vault that belong to no organisation, as its header has them. The root key is not needed once they are open.
@@ -49,36 +53,6 @@ pub struct VaultKeys {
     checkpoint: Versions<CheckpointKey>,
     set_hash: Versions<SetHashKey>,
 }
-
-/// The key under which a vault's tables of issuers are tagged. It may outlive the others, and is cheap to clone.
-#[derive(Clone)]
-pub struct BinsKey(Arc<Versions<hmac::Key>>);
-
-/// The key under which manifests of a vault's backups are tagged. It may outlive the others, and is cheap to clone.
-#[derive(Clone)]
-pub struct BackupKey {
-    keys: Arc<Versions<hmac::Key>>,
-    /// The one that tags, where a backup was begun with it.
-    version: Option<u16>,
-}
-
-/// The key under which rows are tagged, to hold rows against their tags with. It may outlive the others, and is cheap to clone.
-#[derive(Clone)]
-pub struct RowTagKey {
-    vault: VaultId,
-    keys: Arc<Versions<hmac::Key>>,
-}
-
-/// One version of the key that makes digests of requests that may be repeated.
-pub struct DigestKey {
-    version: u16,
-    key: Arc<hmac::Key>,
-}
-
-/// What a tag is over, before the bytes. Kinds of rows have the numbers of `panvault-vault`, beside these.
-const TAG_CARD: u8 = 5;
-const TAG_BINS: u8 = 11;
-const TAG_BACKUP: u8 = 16;
 
 impl VaultKeys {
     /// Takes the keys of each purpose that are not destroyed.
@@ -411,102 +385,6 @@ fn open<K>(
 
 fn api_key_hash(hashing: &hmac::Key, key: &ApiKey) -> [u8; 32] {
     residue::hashed(|| digest(&hmac::sign(hashing, key.expose_text().as_bytes())))
-}
-
-fn mac(key: &hmac::Key, parts: &[&[u8]]) -> [u8; 16] {
-    let mut context = hmac::Context::with_key(key);
-    parts.iter().for_each(|part| context.update(part));
-    digest_head(&context.sign())
-}
-
-fn tag_make(keys: &Versions<hmac::Key>, parts: &[&[u8]]) -> Tag {
-    let (version, key) = keys.active();
-    Tag { key: version, bytes: mac(&key, parts) }
-}
-
-/// A tag that names a key which does not exist, or no longer, matches nothing.
-fn tag_matches(keys: &Versions<hmac::Key>, parts: &[&[u8]], tag: &Tag) -> bool {
-    keys.of(tag.key).is_some_and(|key| mac(&key, parts).ct_eq(&tag.bytes).into())
-}
-
-impl DigestKey {
-    /// Which version it is; goes into the record beside the digests.
-    pub const fn version(&self) -> u16 {
-        self.version
-    }
-
-    /// HMAC-SHA-256 over the parts, each with its length (8 bytes) before it.
-    pub fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
-        residue::hashed(|| {
-            let mut context = hmac::Context::with_key(&self.key);
-            for part in parts {
-                context.update(&(part.len() as u64).to_be_bytes());
-                context.update(part);
-            }
-            digest(&context.sign())
-        })
-    }
-}
-
-impl RowTagKey {
-    /// Whose rows they tag.
-    pub const fn vault(&self) -> VaultId {
-        self.vault
-    }
-
-    /// Whether a row bears its tag; takes the same time whatever the answer.
-    pub fn row_tag_matches(&self, kind: u8, clear: &[u8], tag: &Tag) -> bool {
-        tag_matches(&self.keys, &[&[kind], clear], tag)
-    }
-
-    /// Whether a sealed card bears its tag in this place; takes the same time whatever the answer.
-    pub fn card_tag_matches(&self, place: &Place<'_>, sealed: &Sealed, tag: &Tag) -> bool {
-        let parts = [[TAG_CARD].as_slice(), &place.associated_head(0), place.clear, sealed.as_bytes()];
-        tag_matches(&self.keys, &parts, tag)
-    }
-}
-
-impl BinsKey {
-    /// Version of the key that tags new tables: the last there is. Who imports one knows of a header only, and not which of its keys is active by now.
-    pub fn version(&self) -> u16 {
-        self.0.newest().0
-    }
-
-    /// Tag of the file of a table of issuers, which begins with its format: the first 128 bits of HMAC-SHA-256 over its kind and bytes.
-    pub fn tag(&self, file: &[u8]) -> Tag {
-        let (version, key) = self.0.newest();
-        Tag { key: version, bytes: mac(&key, &[&[TAG_BINS], file]) }
-    }
-
-    /// Whether the file of a table bears its tag; takes the same time whatever the answer.
-    pub fn tag_matches(&self, file: &[u8], tag: &Tag) -> bool {
-        tag_matches(&self.0, &[&[TAG_BINS], file], tag)
-    }
-}
-
-impl BackupKey {
-    /// For a backup that is begun now: it is tagged with the key of now, which is in the header that is copied, whichever is active when it is done.
-    #[must_use]
-    pub fn begun(&self) -> Self {
-        Self { keys: Arc::clone(&self.keys), version: Some(self.keys.active().0) }
-    }
-
-    /// Tag of a manifest: the first 128 bits of HMAC-SHA-256 over its kind and bytes. [`KeysError::KeyDestroyed`] when the key is gone with which the backup was begun.
-    pub fn tag(&self, manifest: &[u8]) -> Result<Tag, KeysError> {
-        let version = self.version.unwrap_or_else(|| self.keys.active().0);
-        let key = self.keys.of(version).ok_or(KeysError::KeyDestroyed)?;
-        Ok(Tag { key: version, bytes: mac(&key, &[&[TAG_BACKUP], manifest]) })
-    }
-
-    /// Whether the key is still there that a manifest says it was tagged with.
-    pub fn has_key_of(&self, tag: &Tag) -> bool {
-        self.keys.of(tag.key).is_some()
-    }
-
-    /// Whether a manifest bears its tag; takes the same time whatever the answer.
-    pub fn tag_matches(&self, manifest: &[u8], tag: &Tag) -> bool {
-        tag_matches(&self.keys, &[&[TAG_BACKUP], manifest], tag)
-    }
 }
 
 #[cfg(test)]

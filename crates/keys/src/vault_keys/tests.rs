@@ -6,6 +6,7 @@ use super::*;
 use crate::entropy::SystemEntropy;
 use crate::limits::HEAD_BYTES;
 use crate::ring::Kind;
+use crate::vault_keys::tag_keys::mac;
 use crate::vectors::test_keys;
 
 const VAULT: VaultId = VaultId::from_bytes([9; 12]);
