@@ -306,3 +306,22 @@ fn slots_and_keys_of_the_vault_are_changed_while_it_is_served() {
     let doctor = run(&["doctor", "--data", path(&data)]);
     assert!(doctor.status.success(), "{}{}", doctor.out, doctor.err);
 }
+
+/// Whoever rotates before anything is made has what whoever rotates later has.
+#[test]
+fn keys_of_a_vault_in_which_nothing_was_made_yet_are_changed_while_it_is_served() {
+    let trial = Trial::new();
+    let (data, new) = (trial.file("vault"), trial.file("new.key"));
+    let args = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", ""];
+    let served = Served::start(trial.directory.path(), &args);
+    for purpose in ["idempotency", "row_tag", "audit_chain"] {
+        let rotated = run_json(&["key", "rotate", purpose, "--json", "--data", path(&data)]);
+        assert_eq!(rotated["state"], "pre_active", "{purpose}");
+    }
+    assert!(trial.done(&["add", "key-file", path(&new), "--label", "safe"]).contains("slot 2 is added"));
+    run_json(&["organisation", "create", "--name", "Shop", "--json", "--data", path(&data)]);
+    drop(served);
+    let doctor = run(&["doctor", "--data", path(&data)]);
+    assert!(doctor.status.success(), "{}{}", doctor.out, doctor.err);
+    trial.is_served(&new);
+}

@@ -57,6 +57,20 @@ impl Vault {
         }
     }
 
+    /// Lets the documents of a vault in which nothing was made yet name its header: they are held against that one when it changes, also those that are made meanwhile.
+    async fn documents_begin(&self) -> Result<(), VaultError> {
+        self.document_change_own(|snapshot| {
+            if snapshot.head.header_version.is_some() {
+                return Ok(None);
+            }
+            let named = HandOver::of(self.keys().header_version(), &self.keys().descriptions());
+            let nobody = OrganisationId::from_bytes([0; 12]);
+            let audit = Requester::VAULT.note(self.now().wall, Action::DocumentUpdate, nobody, HEAD_ID);
+            Ok(Some(DocumentPlan { changes: vec![self.hand_over_put(snapshot, named)?], audit }))
+        })
+        .await
+    }
+
     /// The version of the header that the documents name, and what is said of its keys.
     pub fn header_named(&self, _permit: &Permit<HeaderUpdate>) -> HandOver {
         let snapshot = self.snapshot();
@@ -82,6 +96,7 @@ impl Vault {
             .ok_or(VaultError::WrongState { reason: "the header of keys is not changed by this process" })?;
         let changed = || VaultError::WrongState { reason: CHANGED_MEANWHILE };
         let _turn = self.header_turn().try_lock().map_err(|_| changed())?;
+        self.documents_begin().await?;
         let fits = |snapshot: &Snapshot| {
             let before = self.named(snapshot);
             let is_next = before.checked_add(1) == Some(handed.header_version());
