@@ -153,7 +153,28 @@ impl Header {
     /// What nodes that serve are told of this header: all that is said of its keys, the operator key, and those keys that nothing is made with
     /// yet, which they may not have.
     pub fn hand_over(&self, root: &RootKey, entropy: &dyn Entropy) -> Result<HandOver, KeysError> {
+        self.hand_over_by(&self.open(root, self.vault, self.mode)?, root, entropy)
+    }
+
+    /// The same where documents that name a header of before say how far its keys have come: what is handed over is under the key for their head that is active by now, which this
+    /// header may not know. [`KeysError::HeaderOlder`] where they name a key that is not in it.
+    pub fn hand_over_after(
+        &self,
+        root: &RootKey,
+        named: &HandOver,
+        entropy: &dyn Entropy,
+    ) -> Result<HandOver, KeysError> {
         let keys = self.open(root, self.vault, self.mode)?;
+        keys.take(named)?;
+        self.hand_over_by(&keys, root, entropy)
+    }
+
+    fn hand_over_by(
+        &self,
+        keys: &VaultKeys,
+        root: &RootKey,
+        entropy: &dyn Entropy,
+    ) -> Result<HandOver, KeysError> {
         let (wrapping, context) = (self.wrapping(root)?, self.context());
         let new = |described: &VaultKeyDescription| {
             let is_it =

@@ -222,8 +222,13 @@ impl Client {
     }
 
     /// Has the vault put the next header, under this root key, in the place of that.
-    pub(crate) async fn header_put(&mut self, header: &Header, root: &RootKey) -> anyhow::Result<()> {
-        let handed = header.hand_over(root, &SystemEntropy::new())?.encode_text();
+    pub(crate) async fn header_put(
+        &mut self,
+        header: &Header,
+        root: &RootKey,
+        named: &HandOver,
+    ) -> anyhow::Result<()> {
+        let handed = header.hand_over_after(root, named, &SystemEntropy::new())?.encode_text();
         let put = json!({ "header": header.encode_text(), "hand_over": handed });
         self.post(HEADER, &put).await.map(drop)
     }

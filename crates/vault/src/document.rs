@@ -23,4 +23,4 @@ pub use make::DocumentPlan;
 pub(crate) use make::DocumentTurn;
 pub(crate) use retire::{EarlierSnapshots, transactions};
 pub(crate) use snapshot::Snapshot;
-pub use snapshot::keys_as_documents_say;
+pub use snapshot::{header_named_in, keys_as_documents_say};

@@ -69,7 +69,7 @@ pub use crate::checkout::{CheckoutSession, CheckoutView, NewCheckout, return_url
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::customer::{CustomerChange, CustomerView, PlannedCustomer, StoredCustomer};
 pub use crate::document::{
-    DocumentPlan, HeaderPlace, documents_differ, keys_as_documents_say, processor_types,
+    DocumentPlan, HeaderPlace, documents_differ, header_named_in, keys_as_documents_say, processor_types,
 };
 pub use crate::error::{CheckoutRefusal, FieldFault, Named, VaultError, with_causes};
 pub use crate::idempotency::{Done, Idempotency};

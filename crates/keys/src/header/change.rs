@@ -125,6 +125,18 @@ impl Header {
         Ok(header.authenticated(root))
     }
 
+    /// Whether it has no bytes of keys that are destroyed by now, and says of those that chain and sign the trail how far they have come: what it says of these is read before documents
+    /// are. What it says of the others, documents say.
+    pub fn is_settled(&self, states: &[VaultKeyDescription]) -> bool {
+        self.keys.iter().all(|key| match key.further(states) {
+            None => true,
+            Some(KeyState::Destroyed) => false,
+            Some(KeyState::PreActive | KeyState::Active | KeyState::OpenOnly) => {
+                !matches!(key.purpose, VaultPurpose::AuditChain | VaultPurpose::TrailCheckpoint)
+            }
+        })
+    }
+
     /// With keys as far as they have come while the vault was served, as the next version of the header: of those that are destroyed the
     /// wrapped bytes are gone. [`KeysError::HeaderDamaged`] when not exactly one of each purpose would be active.
     pub fn settle(
@@ -137,9 +149,7 @@ impl Header {
         let mut header = Self::unkeyed(next(self.version)?, self.vault, self.mode, self.root_version);
         let (wrapping, context) = (header.wrapping(root)?, header.context());
         for key in &self.keys {
-            let is_it = |of: &&VaultKeyDescription| (of.purpose, of.version) == (key.purpose, key.version);
-            let further = states.iter().find(is_it).map(|of| of.state);
-            let further = further.filter(|state| state.order() > key.state.order());
+            let further = key.further(states);
             if further == Some(KeyState::Destroyed) {
                 header.keys.push(key.destroyed());
                 continue;

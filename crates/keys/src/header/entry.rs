@@ -72,6 +72,13 @@ impl HeaderKey {
         VaultKeyDescription { purpose, version, state, created_at }
     }
 
+    /// Its state among these, where it has come further than is said here.
+    pub(super) fn further(&self, states: &[VaultKeyDescription]) -> Option<KeyState> {
+        let is_it = |of: &&VaultKeyDescription| (of.purpose, of.version) == (self.purpose, self.version);
+        let state = states.iter().find(is_it).map(|of| of.state);
+        state.filter(|state| state.order() > self.state.order())
+    }
+
     /// What keys are sorted by.
     pub(super) const fn place(&self) -> (u8, u16) {
         (self.purpose.code(), self.version)

@@ -1,5 +1,7 @@
 //! The header of keys, kept twice: whatever a crash or a bad disk does to one copy, the other opens.
 
+pub(super) mod change;
+
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 

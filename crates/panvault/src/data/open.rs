@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow, bail};
 use panvault_card::BinTable;
 use panvault_directory::Directory;
-use panvault_keys::{BackupKey, Entropy, Header, KeysError, RootKey, Slot, SystemEntropy, VaultKeys};
+use panvault_keys::{BackupKey, Entropy, Slot, SystemEntropy, VaultKeys};
 use panvault_model::{NodeId, ProcessorId};
 use panvault_processor::Processors;
 use panvault_processor::card_http::{BreakerChange, Fault, FileFault, HttpMode, Registry};
@@ -33,10 +33,6 @@ use crate::trail::TrailConfig;
 /// Time for which a vault that somebody has is asked for again: a command that has it is done in a moment, and so is what ran in one that was closed.
 const IN_USE_TIME: Duration = Duration::from_secs(5);
 const TRY_EVERY: Duration = Duration::from_millis(50);
-
-/// The header was changed, and documents that name it were not written.
-pub(super) const UNNAMED: &str =
-    "the slots are changed, but the vault was not opened with them: run panvault slot test, which says why";
 
 /// Opens a vault, or takes its directory, as soon as nobody else has it.
 pub(crate) async fn when_free<T>(open: impl AsyncFn() -> anyhow::Result<T>) -> anyhow::Result<T> {
@@ -377,28 +373,5 @@ impl DataDirectory {
         copies.mend(&self.path);
         let kept = Kept::Directory(store);
         Ok(OpenVault { vault, operator: Arc::new(operator), kept, backup_key, bins, descriptions })
-    }
-
-    /// Changes the header of a vault that no other process has open: `change` makes the next one of it. Nothing else changes.
-    pub(crate) async fn header_change(
-        &self,
-        slot: &dyn Slot,
-        change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
-    ) -> anyhow::Result<Header> {
-        // By opening it the documents come to name the header as it is, so that they allow the next.
-        let OpenVault { vault, kept, operator: _, backup_key: _, bins: _, descriptions: _ } =
-            self.open_by(slot, &OpenSettings::default()).await?;
-        let changed = self.header_by(slot).and_then(|OpenHeader { root, copies, .. }| {
-            let header = change(copies.header(), &root)?;
-            copies.replace(&self.path, &header)?;
-            Ok(header)
-        });
-        vault.close().await?;
-        drop((vault, kept));
-        let header = changed?;
-        // The documents come to name the header as it is now: what the one before opened opens nothing from here on.
-        let open = when_free(async || self.open_by(slot, &OpenSettings::default()).await).await;
-        open.context(UNNAMED)?.vault.close().await?;
-        Ok(header)
     }
 }

@@ -25,6 +25,19 @@ const CHANGED_MEANWHILE: &str =
 
 const UNDER_WAY: &str = "a rotation of this key is under way, and nothing was done: the key before the active one is not destroyed yet";
 
+/// The header is in its place, and the documents do not name it.
+const UNNAMED: &str =
+    "the key that nodes are handed the next ones under was destroyed meanwhile; run the command again, which ends what this one began";
+
+/// Whether what is handed over is under a key that has just been destroyed: nobody could take it up.
+fn is_gone(handed: &HandOver, snapshot: &Snapshot) -> bool {
+    let mut known = snapshot.handed.iter().flat_map(|handed| handed.keys());
+    known.any(|key| {
+        let is_it = (key.purpose, key.version) == (VaultPurpose::DocumentHead, handed.head_key());
+        is_it && key.state == KeyState::Destroyed
+    })
+}
+
 /// Whether there is a new key in it for a purpose of which another is on its way in or out.
 fn makes_another_of_moving(handed: &HandOver, snapshot: &Snapshot) -> bool {
     let before: Vec<_> = snapshot.handed.iter().flat_map(|handed| handed.keys()).collect();
@@ -95,7 +108,8 @@ impl Vault {
         let place = place
             .ok_or(VaultError::WrongState { reason: "the header of keys is not changed by this process" })?;
         let changed = || VaultError::WrongState { reason: CHANGED_MEANWHILE };
-        let _turn = self.header_turn().try_lock().map_err(|_| changed())?;
+        // Of two at once the second finds that its header is not the next. Meanwhile no key for the head is destroyed by this process.
+        let _turn = self.header_turn().lock().await;
         self.documents_begin().await?;
         let fits = |snapshot: &Snapshot| {
             let before = self.named(snapshot);
@@ -103,13 +117,7 @@ impl Vault {
             if !is_next {
                 return Err(changed());
             }
-            // Nobody could take up what is handed over under a key that has just been destroyed.
-            let mut known = snapshot.handed.iter().flat_map(|handed| handed.keys());
-            let is_gone = known.any(|key| {
-                let is_it = (key.purpose, key.version) == (VaultPurpose::DocumentHead, handed.head_key());
-                is_it && key.state == KeyState::Destroyed
-            });
-            if is_gone {
+            if is_gone(&handed, snapshot) {
                 return Err(changed());
             }
             let is_under_way = makes_another_of_moving(&handed, snapshot);
@@ -122,6 +130,9 @@ impl Vault {
         // It is in its place, and so are its keys: what is written from here on may name them.
         self.keys().take(&handed)?;
         self.document_change(permit, |permit, snapshot| {
+            if is_gone(&handed, snapshot) {
+                return Err(VaultError::WrongState { reason: UNNAMED });
+            }
             fits(snapshot)?;
             let nobody = OrganisationId::from_bytes([0; 12]);
             let audit = permit.asked().note(permit.now().wall, Action::HeaderChange, nobody, self.id().0);

@@ -209,12 +209,23 @@ impl Snapshot {
 /// Lets keys that came out of a header alone be in the states that the documents of a store say: what a rotation ended is written into the header with the next change of it. To be called
 /// before anything is tagged with keys of which no vault was opened.
 pub async fn keys_as_documents_say(store: &dyn Store, keys: &VaultKeys) -> Result<(), VaultError> {
+    match header_named_in(store, keys).await? {
+        Some(handed) => Ok(keys.take(&handed)?),
+        None => Ok(()),
+    }
+}
+
+/// Which header the documents of a store name, and what they say of its keys, for who has opened no vault. `None` where its header has never changed.
+pub async fn header_named_in(
+    store: &dyn Store,
+    keys: &VaultKeys,
+) -> Result<Option<Arc<HandOver>>, VaultError> {
     let of = (DocumentKind::HandOver, HAND_OVER_ID);
     let Some(row) = store.document_read_many(vec![of]).await?.into_iter().next().flatten() else {
-        return Ok(());
+        return Ok(None);
     };
     naming_verify(keys, &row)?;
-    Ok(keys.take(&*hand_over(&row)?)?)
+    hand_over(&row).map(Some)
 }
 
 /// Holds one of the two documents that name the header of keys against its tag. [`VaultError::Keys`] where that is of a key that only a later header has.

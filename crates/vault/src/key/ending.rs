@@ -119,6 +119,8 @@ impl Vault {
             return Ok(Rotated::Done);
         }
         self.requests_before_end().await?;
+        // Who changes the header hands over under the key that it read to be active.
+        let _turn = self.header_turn().lock().await;
         for key in retired {
             self.vault_key_destroy(key).await?;
         }

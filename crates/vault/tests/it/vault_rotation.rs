@@ -97,8 +97,9 @@ pub(crate) async fn change(
     next: &Header,
     root: &RootKey,
 ) -> Result<(), VaultError> {
-    let handed = next.hand_over(root, &entropy(5)).unwrap();
-    vault.header_change(&permit(vault, asked_by)?, next.encode(), handed).await
+    let permit = permit(vault, asked_by)?;
+    let handed = next.hand_over_after(root, &vault.header_named(&permit), &entropy(5)).unwrap();
+    vault.header_change(&permit, next.encode(), handed).await
 }
 
 pub(crate) fn states(vault: &Vault, root: u64, purpose: VaultPurpose) -> Vec<KeyState> {
@@ -225,6 +226,34 @@ async fn a_change_that_has_no_room_is_made_later() {
         start(&mut world, &rolled_back, 2).await,
         Err(VaultError::Keys(KeysError::HeaderOlder))
     ));
+}
+
+/// The bug: a change of the header that was begun before the key for the head was destroyed, and not ended, could not be ended, nor another begun, until the next start. Its cause: what the header
+/// hands over was under the key that it calls active. Its cure: it is under the one that the documents do.
+#[tokio::test]
+async fn a_change_that_straddles_the_end_of_the_key_for_the_head_is_ended() {
+    let (mut world, shop, place) = served().await;
+    let card = world.card(&shop).await;
+    let head = VaultPurpose::DocumentHead;
+    let next = place.header().key_make(&root_key(1), head, AT, &entropy(3)).unwrap();
+    change(&world.vault, 1, &next, &root_key(1)).await.unwrap();
+    // The header is in its place, and the documents do not name it.
+    let begun = next.key_make(&root_key(1), VaultPurpose::Wrapping, AT, &entropy(4)).unwrap();
+    assert!(place.header_replace(begun.encode(), 2).await.unwrap());
+    let of_before = begun.hand_over(&root_key(1), &entropy(5)).unwrap();
+    world.vault.keys_rotate().await.unwrap();
+    assert_eq!(states(&world.vault, 1, head), [KeyState::Destroyed, KeyState::Active]);
+    let asked = permit(&world.vault, 1).unwrap();
+    let refused = world.vault.header_change(&asked, begun.encode(), of_before).await;
+    assert_refused!(refused, VaultError::WrongState { .. });
+
+    change(&world.vault, 1, &begun, &root_key(1)).await.unwrap();
+    world.vault.keys_rotate().await.unwrap();
+    let third = place.header().rewrap(&root_key(1), &root_key(2), &entropy(6)).unwrap();
+    change(&world.vault, 1, &third, &root_key(2)).await.unwrap();
+    assert_eq!(wrapped_by(&world).await, [2]);
+    start(&mut world, &place, 2).await.unwrap();
+    assert!(opened(&world, &shop, card).await);
 }
 
 #[tokio::test]

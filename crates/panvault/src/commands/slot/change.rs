@@ -1,9 +1,7 @@
 //! The header of keys is changed: by the server that has the vault, or, where none has, in this process.
 
 use anyhow::{Context, bail};
-use panvault_keys::{
-    Header, KeyState, KeysError, RootKey, Slot, SystemEntropy, VaultKeyDescription, VaultPurpose,
-};
+use panvault_keys::{Header, KeysError, RootKey, Slot, SystemEntropy};
 
 use crate::client::Client;
 use crate::config::Config;
@@ -33,37 +31,23 @@ async fn served(
     opened: OpenHeader,
     change: impl FnOnce(&Header, &RootKey) -> Result<(Header, Option<RootKey>), KeysError>,
 ) -> anyhow::Result<Header> {
-    let OpenHeader { keys, root, copies, operator: _ } = opened;
+    let OpenHeader { keys: _, root, copies, operator: _ } = opened;
     let mut header = copies.into_header();
     let mut named = client.header_named().await?;
     if named.header_version().checked_add(1) == Some(header.version()) {
         // A change that was begun and not ended: what it made is there, and is named first.
         let unended = "an earlier change of the keys was not ended, and cannot be";
-        client.header_put(&header, &root).await.context(unended)?;
+        client.header_put(&header, &root, &named).await.context(unended)?;
         named = client.header_named().await?;
     }
-    // Of keys that are used no more the bytes go. Which key chains and signs the trail is said where it is read before the documents are.
+    // Of keys that are used no more the bytes go.
     let states: Vec<_> = named.keys().collect();
-    let is_kept = |purpose, version| {
-        let kept = keys.descriptions();
-        let mut kept = kept.iter().filter(|key| key.state != KeyState::Destroyed);
-        kept.any(|key| (key.purpose, key.version) == (purpose, version))
-    };
-    let mut ended = states.iter().filter(|key| key.state == KeyState::Destroyed);
-    let is_of_trail = |key: &&VaultKeyDescription| {
-        matches!(key.purpose, VaultPurpose::AuditChain | VaultPurpose::TrailCheckpoint)
-    };
-    let said = keys.descriptions();
-    let is_behind = states.iter().filter(is_of_trail).any(|key| {
-        let mut of_header = said.iter().filter(|of| (of.purpose, of.version) == (key.purpose, key.version));
-        of_header.any(|of| of.state != key.state)
-    });
-    if is_behind || ended.any(|key| is_kept(key.purpose, key.version)) {
+    if !header.is_settled(&states) {
         let settled = header.settle(&root, &states, &SystemEntropy::new())?;
-        client.header_put(&settled, &root).await?;
+        client.header_put(&settled, &root, &named).await?;
         header = settled;
     }
     let (next, other) = change(&header, &root)?;
-    client.header_put(&next, other.as_ref().unwrap_or(&root)).await?;
+    client.header_put(&next, other.as_ref().unwrap_or(&root), &named).await?;
     Ok(next)
 }

@@ -184,8 +184,8 @@ fn a_header_that_cannot_be_written_changes_nothing() {
 }
 
 /// A vault with one of everything, and what must be as it was.
-struct Filled {
-    directory: tempfile::TempDir,
+pub(super) struct Filled {
+    pub(super) directory: tempfile::TempDir,
     card: CardId,
     transaction: TransactionId,
     key: String,
@@ -193,7 +193,7 @@ struct Filled {
 
 const REQUEST: (&str, &str, &[u8]) = ("/v1/card", "key", b"body");
 
-fn runtime() -> Runtime {
+pub(super) fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
@@ -205,7 +205,7 @@ fn new_card() -> NewCard {
 }
 
 impl Filled {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("vault");
         data::create(&path, Mode::Test, &directory.path().join("old.key"), &small_store(), |_| Ok(()))
@@ -220,11 +220,11 @@ impl Filled {
         Self { directory, card, transaction, key }
     }
 
-    fn path(&self) -> PathBuf {
+    pub(super) fn path(&self) -> PathBuf {
         self.directory.path().join("vault")
     }
 
-    fn key_file(&self, name: &str) -> KeyFile {
+    pub(super) fn key_file(&self, name: &str) -> KeyFile {
         KeyFile::new(self.directory.path().join(name))
     }
 
@@ -238,7 +238,7 @@ impl Filled {
     }
 
     /// Adds the slot of a new key file.
-    fn add(&self, old: &str, new: &str) {
+    pub(super) fn add(&self, old: &str, new: &str) {
         let key = SlotKey::make(&SystemEntropy::new()).unwrap();
         self.key_file(new).create(&key).unwrap();
         let slot = NewSlot::of_key_file(&key, new).unwrap();
@@ -247,7 +247,7 @@ impl Filled {
     }
 
     /// Removes the slot of a key file, and with it replaces the root key, by the word of another.
-    fn remove(&self, by: &str, number: u16) {
+    pub(super) fn remove(&self, by: &str, number: u16) {
         let entropy = SystemEntropy::new();
         let new = RootKey::make(&entropy).unwrap();
         self.change(by, |header, old| header.slot_remove(old, &new, number, &entropy)).unwrap();
@@ -260,7 +260,7 @@ impl Filled {
     }
 
     /// Opens it under a root key, and finds everything as it was.
-    fn opens(&self, key: &str) -> anyhow::Result<()> {
+    pub(super) fn opens(&self, key: &str) -> anyhow::Result<()> {
         let found = DataDirectory::find(&self.path())?;
         let settings = settings(&self.directory, key);
         runtime().block_on(async {
@@ -290,7 +290,7 @@ impl Filled {
         format!("{:#}", self.opens(key).unwrap_err())
     }
 
-    fn header(&self) -> [Vec<u8>; 2] {
+    pub(super) fn header(&self) -> [Vec<u8>; 2] {
         COPIES.map(|name| fs::read(self.path().join(name)).unwrap())
     }
 
@@ -305,7 +305,7 @@ fn said(findings: Vec<panvault_store_embedded::Finding>) -> Vec<String> {
     findings.into_iter().map(|finding| finding.what).collect()
 }
 
-fn settings(directory: &tempfile::TempDir, key: &str) -> OpenSettings {
+pub(super) fn settings(directory: &tempfile::TempDir, key: &str) -> OpenSettings {
     let slot_key_file = Some(directory.path().join(key));
     OpenSettings { slot_key_file, store: small_store(), ..OpenSettings::default() }
 }

@@ -7,22 +7,23 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
 use panvault_directory::Directory;
-use panvault_keys::{Header, KeysError, RootKey, Slot, SystemEntropy};
+use panvault_keys::{Header, KeysError, RootKey, Slot, SystemEntropy, VaultKeys};
 use panvault_model::VaultId;
 use panvault_store::{CvvStore, Pending, Store, StoreFault};
 use panvault_store_postgres::{Database, PostgresStore, VaultRow};
 use panvault_store_redis::{RedisCvvs, RedisPassword, RedisSettings};
-use panvault_vault::{Clock, HeaderPlace, SystemClock, nodes_there};
+use panvault_vault::{Clock, HandOver, HeaderPlace, SystemClock, header_named_in, nodes_there};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use crate::config::{CvvServer, Cvvs, secret};
 use crate::data::chain;
+use crate::data::header::change::{HeaderChange, UNNAMED, named};
 use crate::data::header::{self, COPIES, Copies, OpenHeader};
 use crate::data::node::NodeDirectory;
 use crate::data::node::database::{READ_TIME, unsecured, vault_here};
 use crate::data::node::put_back::Serving;
-use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, UNNAMED, memory_cvvs, node_make, when_free};
+use crate::data::open::{Kept, OpenSettings, OpenVault, Opening, memory_cvvs, node_make, when_free};
 
 /// Time between two tries to write down a header.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
@@ -59,16 +60,23 @@ impl NodeDirectory {
         change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
     ) -> anyhow::Result<Header> {
         self.nobody_serves(slot).await?;
-        // By opening it the documents come to name the header as it is, so that they allow the next.
-        let open = self.open_by(slot, &OpenSettings::default()).await?;
-        let changed = self.header_put(slot, change).await;
-        open.vault.close().await?;
-        drop(open);
-        let header = changed?;
-        // The documents come to name the header as it is now: what the one before opened opens nothing from here on.
-        let open = when_free(async || self.open_by(slot, &OpenSettings::default()).await).await;
-        open.context(UNNAMED)?.vault.close().await?;
-        Ok(header)
+        let mut change = HeaderChange::new(change);
+        loop {
+            let open = when_free(async || self.open_by(slot, &OpenSettings::default()).await).await?;
+            let changed = match named(&open) {
+                Ok(named) => self.header_put(slot, &named, &mut change).await,
+                Err(error) => Err(error),
+            };
+            open.vault.close().await?;
+            drop(open);
+            let header = changed?;
+            if change.is_made() {
+                // What the one before opened opens nothing from here on.
+                let open = when_free(async || self.open_by(slot, &OpenSettings::default()).await).await;
+                open.context(UNNAMED)?.vault.close().await?;
+                return Ok(header);
+            }
+        }
     }
 
     /// Refuses while a node may be there: it has the header as it was, and would refuse documents that name the next.
@@ -90,11 +98,12 @@ impl NodeDirectory {
     async fn header_put(
         &self,
         slot: &dyn Slot,
-        change: impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>,
+        named: &HandOver,
+        change: &mut HeaderChange<impl FnOnce(&Header, &RootKey) -> Result<Header, KeysError>>,
     ) -> anyhow::Result<Header> {
         let (database, row, mode) = self.reach(READ_TIME).await?;
         let OpenHeader { root, copies, .. } = self.header_by(&database, &row, mode, slot)?;
-        let header = change(copies.header(), &root)?;
+        let header = change.next(copies.header(), &root, named)?;
         for (copy, version) in (0..COPIES.len()).zip(row.version..) {
             let replaced = database.header_replace(copy, &header.encode(), version).await;
             let unwritten = || format!("the keys in the database at {} are not written", database.url());
@@ -116,8 +125,6 @@ impl NodeDirectory {
         self.is_of(self.known, row.vault, mode)?;
         // Before anything is written: with another vault's key, the directory would be taken for one of this vault from then on.
         let OpenHeader { keys, root, operator, copies } = self.header_by(&database, &row, mode, slot)?;
-        let handed = copies.header().hand_over(&root, &SystemEntropy::new())?;
-        drop(root);
         let held = self.take(row.vault, mode)?;
         NodeDirectory::finished(&self.path);
         // For commands beside this node, which do not wait for the database.
@@ -127,6 +134,8 @@ impl NodeDirectory {
         let store = PostgresStore::open(database.clone(), chain(&keys), node).await;
         let store = store.with_context(|| format!("the database at {} cannot be read", database.url()))?;
         let store = Arc::new(store);
+        let handed = handed(copies.header(), &root, store.as_ref(), &keys).await?;
+        drop(root);
         let last = self.last_served(&held)?;
         let restored = self.is_not_put_back(&store, last).await?;
         let cvvs = match &self.shared.cvvs {
@@ -163,6 +172,19 @@ impl NodeDirectory {
         let kept = Kept::Node { held, store };
         Ok(OpenVault { vault, operator: Arc::new(operator), kept, backup_key, bins, descriptions })
     }
+}
+
+/// What other nodes are handed of a header that the documents may not name yet. Where they cannot be read or do not allow it, the opening says so.
+async fn handed(
+    header: &Header,
+    root: &RootKey,
+    store: &dyn Store,
+    keys: &VaultKeys,
+) -> Result<HandOver, KeysError> {
+    let entropy = SystemEntropy::new();
+    let named = header_named_in(store, keys).await.ok().flatten();
+    let after = named.and_then(|named| header.hand_over_after(root, &named, &entropy).ok());
+    after.map_or_else(|| header.hand_over(root, &entropy), Ok)
 }
 
 /// The server that holds the CVVs of all nodes. One that is out of reach is asked again for as long as the vault is open.
