@@ -345,16 +345,12 @@ impl DataDirectory {
         if let Some(missing) = self.log_missing() {
             bail!(missing);
         }
-        let header = self.header_by(slot)?;
-        let store = Settings { log_directory: self.wal.clone(), ..settings.store.clone() };
-        let is_archiving = store.archive_bytes_max > 0;
-        let store = EmbeddedStore::open(&self.path, self.vault, chain(&header.keys), store)?;
-        if settings.serves() && !is_archiving {
+        let (store, header) = self.store_open(slot, &settings.store)?;
+        if settings.serves() && settings.store.archive_bytes_max == 0 {
             // A command that is run once leaves what it finds; here it is said that nothing is to be kept.
             store.archive_release(u64::MAX);
         }
-        // Once more: nobody else changes it from here on.
-        let OpenHeader { keys, root: _, operator, copies } = self.header_by(slot)?;
+        let OpenHeader { keys, root: _, operator, copies } = header;
         let (store, backup_key) = (Arc::new(store), keys.backups());
         let clock = Arc::new(SystemClock::start());
         let opening = Opening {
@@ -373,5 +369,23 @@ impl DataDirectory {
         copies.mend(&self.path);
         let kept = Kept::Directory(store);
         Ok(OpenVault { vault, operator: Arc::new(operator), kept, backup_key, bins, descriptions })
+    }
+
+    /// Opens the store, with the keys of the header as it is from then on: what the vault learns of a key that chains, the store that chains with it must learn too.
+    fn store_open(
+        &self,
+        slot: &dyn Slot,
+        settings: &Settings,
+    ) -> anyhow::Result<(EmbeddedStore, OpenHeader)> {
+        let settings = Settings { log_directory: self.wal.clone(), ..settings.clone() };
+        loop {
+            let header = self.header_by(slot)?;
+            let chain = chain(&header.keys);
+            let opened = EmbeddedStore::open(&self.path, self.vault, chain, settings.clone());
+            // Nobody else changes it while this process has the store; until then somebody may have.
+            if self.header_by(slot)?.keys.header_version() == header.keys.header_version() {
+                return Ok((opened?, header));
+            }
+        }
     }
 }

@@ -1,26 +1,33 @@
 use panvault_keys::{KeyState, VaultPurpose};
 use panvault_model::Timestamp;
+use panvault_store_embedded::OpenFault;
+use panvault_vault::NewOrganisation;
 
 use super::*;
 use crate::data::header::tests::{Filled, runtime, settings};
+use crate::data::judged::examined;
 
 const REPLACED: [VaultPurpose; 3] = [VaultPurpose::Wrapping, VaultPurpose::DocumentHead, VaultPurpose::RowTag];
 const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 
-/// Another key takes the place of one while the vault is open, and the one before is destroyed.
-fn rotate(filled: &Filled, key: &str, purpose: VaultPurpose) {
+/// Another key takes the place of one while the vault is open, what that made is made anew, and something is written behind it.
+async fn rotated(filled: &Filled, key: &str, purpose: VaultPurpose) {
     let found = DataDirectory::find(&filled.path()).unwrap();
-    runtime().block_on(async {
-        let open = found.open(&settings(&filled.directory, key)).await.unwrap();
-        let OpenHeader { root, copies, .. } = found.header_by(&filled.key_file(key)).unwrap();
-        let entropy = SystemEntropy::new();
-        let next = copies.header().key_make(&root, purpose, NOW, &entropy).unwrap();
-        let handed = next.hand_over_after(&root, &named(&open).unwrap(), &entropy).unwrap();
-        let permit = open.operator().unwrap().permit().unwrap();
-        open.vault.header_change(&permit, next.encode(), handed).await.unwrap();
-        open.vault.keys_rotate().await.unwrap();
-        open.vault.close().await.unwrap();
-    });
+    let open = found.open(&settings(&filled.directory, key)).await.unwrap();
+    let OpenHeader { root, copies, .. } = found.header_by(&filled.key_file(key)).unwrap();
+    let entropy = SystemEntropy::new();
+    let next = copies.header().key_make(&root, purpose, NOW, &entropy).unwrap();
+    let handed = next.hand_over_after(&root, &named(&open).unwrap(), &entropy).unwrap();
+    let caller = open.operator().unwrap();
+    open.vault.header_change(&caller.permit().unwrap(), next.encode(), handed).await.unwrap();
+    open.vault.keys_rotate().await.unwrap();
+    let another = NewOrganisation { name: "Another".to_owned(), ..NewOrganisation::default() };
+    open.vault.organisation_create(&open.operator().unwrap().permit().unwrap(), another).await.unwrap();
+    open.vault.close().await.unwrap();
+}
+
+fn rotate(filled: &Filled, key: &str, purpose: VaultPurpose) {
+    runtime().block_on(rotated(filled, key, purpose));
 }
 
 /// How far the keys of a purpose have come, as both copies of the header say: of one that they call destroyed they have no bytes.
@@ -51,4 +58,15 @@ fn a_change_while_nobody_serves_leaves_no_bytes_of_destroyed_keys() {
     let wrapping = states(&filled, "new.key", VaultPurpose::Wrapping);
     assert_eq!(wrapping, [KeyState::Destroyed, KeyState::Destroyed, KeyState::Active]);
     filled.opens("new.key").unwrap();
+}
+
+/// The bug: what was written after a rotation of the key that chains was chained with the one before until the next start. Its cause: the store was opened with keys of its own, which learnt nothing. Its
+/// cure: vault and store have the same.
+#[test]
+fn what_is_written_behind_a_rotation_is_chained_with_the_next_key() {
+    let filled = Filled::new();
+    let found = DataDirectory::find(&filled.path()).unwrap();
+    let keys = found.header_by(&filled.key_file("old.key")).unwrap().keys;
+    rotate(&filled, "old.key", VaultPurpose::AuditChain);
+    assert!(matches!(examined(&found, keys), Err(OpenFault::LaterKey { key: 2, .. })));
 }
