@@ -1,6 +1,7 @@
 //! A data directory: `vault.toml` says which vault it is, `keys.1` and `keys.2` have its keys, the rest belongs to the store.
 
 pub(crate) mod backup;
+mod beside;
 mod exposed;
 mod header;
 mod judged;
@@ -34,8 +35,9 @@ use crate::config::Config;
 use crate::data::exposed::Exposed;
 use crate::data::header::{CopyFault, Unopened};
 
+pub(crate) use beside::KEYS_CHANGE;
 pub(crate) use header::OpenHeader;
-pub(crate) use judged::examined;
+pub(crate) use judged::VaultExamined;
 pub(crate) use make::{create, create_by, is_free_for_a_vault, parent, write_private};
 pub(crate) use node::{NodeDirectory, NodeExamined, create_shared, migrate};
 pub(crate) use open::{Kept, OpenSettings, OpenVault, lines, small_store, when_free};

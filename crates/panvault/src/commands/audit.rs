@@ -9,7 +9,6 @@ use std::process::ExitCode;
 
 use anyhow::ensure;
 use panvault_store::AuditRecord;
-use panvault_store_embedded::examine;
 use panvault_vault::{Clock, SystemClock};
 use serde_json::{Value, json};
 
@@ -18,7 +17,7 @@ use crate::client::Client;
 use crate::commands::document::{asked, print};
 use crate::commands::runtime;
 use crate::config::{self, Config};
-use crate::data::{Place, chain};
+use crate::data::Place;
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 
@@ -212,9 +211,7 @@ fn verify(shared: &Shared) -> anyhow::Result<ExitCode> {
         Place::Directory(directory) => directory,
         Place::Node(node) => return node::verify(shared, &config, &place, node),
     };
-    let keys = runtime()?.block_on(directory.header_unattended(config.unattended()))?.keys;
-    let examination =
-        examine(&directory.path, directory.wal.as_deref(), directory.vault, chain(&keys).as_ref())?;
+    let examination = runtime()?.block_on(directory.log_examined(config.unattended()))?;
     let findings: Vec<_> =
         examination.findings.iter().map(|found| json!({ "part": found.part, "what": found.what })).collect();
     let is_whole = findings.is_empty();

@@ -22,7 +22,7 @@ use crate::bins::{self, VaultTags};
 use crate::cli::Doctor;
 use crate::commands::runtime;
 use crate::config::{self, Config};
-use crate::data::{DataDirectory, Place, examined, lines, mode_name};
+use crate::data::{DataDirectory, KEYS_CHANGE, Place, VaultExamined, lines, mode_name};
 use crate::harden::{self, Hardened};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
@@ -56,15 +56,16 @@ pub(crate) fn run(args: &Doctor) -> anyhow::Result<ExitCode> {
     };
     let (mut tags, mut types, mut overdue, mut documents) = (None, None, Vec::new(), Vec::new());
     // Without its keys nothing of the store and the table of issuers can be judged, but all else can.
-    let examination = match runtime()?.block_on(directory.header_unattended(config.unattended())) {
-        Ok(header) => {
-            findings.extend(header.copies.faults.iter().map(|fault| Finding {
+    let examination = match runtime()?.block_on(directory.examined(config.unattended())) {
+        Ok(found) => {
+            let VaultExamined { faults, tags: of_vault, described, store, keys_change } = found;
+            findings.extend(faults.iter().map(|fault| Finding {
                 part: KEYS,
                 what: format!("{fault}; panvault serve writes it anew from the other copy"),
             }));
-            tags = Some(VaultTags::new(&header.keys));
-            let described = header.keys.descriptions();
-            match examined(&directory, header.keys) {
+            findings.extend(keys_change.then(|| Finding { part: KEYS, what: KEYS_CHANGE.to_owned() }));
+            tags = Some(of_vault);
+            match store {
                 Ok(mut examination) => {
                     findings.append(&mut examination.findings);
                     if let Ok(rows) = examination.documents() {

@@ -10,13 +10,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, ensure};
-use panvault_store_embedded::examine;
 
 use crate::cli::PciReport;
 use crate::client::Client;
 use crate::commands::runtime;
 use crate::config::{self, Config};
-use crate::data::{Place, chain, write_private};
+use crate::data::{Place, write_private};
 use crate::posture::Posture;
 use crate::telemetry::{self, LogFormat};
 use crate::{harden, output};
@@ -86,9 +85,7 @@ async fn trail(place: &Place, config: &Config) -> anyhow::Result<Trail> {
     let recipients = settings.recipients.iter().map(ToString::to_string).collect();
     let (records, chains, findings) = match place {
         Place::Directory(directory) => {
-            let keys = directory.header_unattended(config.unattended()).await?.keys;
-            let found =
-                examine(&directory.path, directory.wal.as_deref(), directory.vault, chain(&keys).as_ref())?;
+            let found = directory.log_examined(config.unattended()).await?;
             let findings = found.findings.iter().map(|found| format!("{}: {}", found.part, found.what));
             (found.sequence, 1, findings.collect())
         }

@@ -1,22 +1,82 @@
 //! A store that is looked at: every row against its seal or tag. Nothing is changed.
 
-use panvault_keys::VaultKeys;
+use panvault_keys::{VaultKeyDescription, VaultKeys};
 use panvault_store_embedded::{Examination, OpenFault, examine};
 use panvault_vault::{RowVerifier, documents_differ, with_causes};
 
-use crate::data::{DataDirectory, chain};
+use crate::bins::VaultTags;
+use crate::data::beside::{KEYS_CHANGE, Looked, looked, versions};
+use crate::data::header::CopyFault;
+use crate::data::{DataDirectory, OpenHeader, Unattended, chain};
 
 /// Rows that are listed; the rest are counted.
 const LISTED_MAX: usize = 20;
 
-/// Looks at all of the store.
-pub(crate) fn examined(directory: &DataDirectory, keys: VaultKeys) -> Result<Examination, OpenFault> {
+/// What was found of a vault whose keys open.
+pub(crate) struct VaultExamined {
+    /// Copies of the keys that do not serve.
+    pub(crate) faults: Vec<CopyFault>,
+    pub(crate) tags: VaultTags,
+    /// What its header says of its keys.
+    pub(crate) described: Vec<VaultKeyDescription>,
+    pub(crate) store: Result<Examination, OpenFault>,
+    /// What is found may come of keys that changed meanwhile.
+    pub(crate) keys_change: bool,
+}
+
+impl VaultExamined {
+    fn is_whole(&self) -> bool {
+        self.faults.is_empty() && self.store.as_ref().is_ok_and(|found| found.findings.is_empty())
+    }
+}
+
+impl DataDirectory {
+    /// Looks at keys, log, view, trail and every row, beside whoever serves the vault.
+    pub(crate) async fn examined(&self, by: Unattended<'_>) -> anyhow::Result<VaultExamined> {
+        let look = async || {
+            let OpenHeader { keys, copies, .. } = self.header_unattended(by).await?;
+            let (tags, described) = (VaultTags::new(&keys), keys.descriptions());
+            let store = examined(self, keys);
+            anyhow::Ok(VaultExamined { faults: copies.faults, tags, described, store, keys_change: false })
+        };
+        let is_whole =
+            |found: &anyhow::Result<VaultExamined>| found.as_ref().is_ok_and(VaultExamined::is_whole);
+        let Looked { found, keys_change } = looked(async || versions(&self.headers()), look, is_whole).await;
+        Ok(VaultExamined { keys_change, ..found? })
+    }
+
+    /// Looks at log, view and trail alone.
+    pub(crate) async fn log_examined(&self, by: Unattended<'_>) -> anyhow::Result<Examination> {
+        let look = async || {
+            let keys = self.header_unattended(by).await?.keys;
+            let log = self.wal.as_deref();
+            anyhow::Ok(examine(&self.path, log, self.vault, chain(&keys).as_ref())?)
+        };
+        let is_whole =
+            |found: &anyhow::Result<Examination>| found.as_ref().is_ok_and(|found| found.findings.is_empty());
+        let Looked { found, keys_change } = looked(async || versions(&self.headers()), look, is_whole).await;
+        let mut found = found?;
+        if keys_change {
+            found.found("keys", KEYS_CHANGE.to_owned());
+        }
+        Ok(found)
+    }
+}
+
+/// Looks at all of the store by these keys.
+pub(in crate::data) fn examined(
+    directory: &DataDirectory,
+    keys: VaultKeys,
+) -> Result<Examination, OpenFault> {
     let chain = chain(&keys);
     judged(examine(&directory.path, directory.wal.as_deref(), directory.vault, chain.as_ref())?, keys)
 }
 
 /// Holds every row of a store that is looked at against its seal or tag.
-pub(crate) fn judged(mut examination: Examination, keys: VaultKeys) -> Result<Examination, OpenFault> {
+pub(in crate::data) fn judged(
+    mut examination: Examination,
+    keys: VaultKeys,
+) -> Result<Examination, OpenFault> {
     let documents = examination.documents()?;
     documents_differ(&keys, &documents).into_iter().for_each(|what| examination.found("row", what));
     match RowVerifier::open(keys, &documents) {

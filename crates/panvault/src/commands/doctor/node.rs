@@ -15,7 +15,7 @@ use crate::commands::doctor::{
 use crate::commands::progress::Counted;
 use crate::commands::runtime;
 use crate::config::Config;
-use crate::data::{NodeDirectory, NodeExamined, mode_name};
+use crate::data::{KEYS_CHANGE, NodeDirectory, NodeExamined, mode_name};
 use crate::harden::Hardened;
 use crate::output;
 
@@ -49,6 +49,7 @@ pub(super) fn run(
         trail,
         cvvs,
         copies,
+        keys_change,
         mode,
         replication,
         unsecured,
@@ -57,6 +58,9 @@ pub(super) fn run(
     copies.into_iter().for_each(|fault| {
         found(KEYS, format!("{fault}; panvault serve writes it anew from the other copy"));
     });
+    if keys_change {
+        found(KEYS, KEYS_CHANGE.to_owned());
+    }
     database.into_iter().for_each(|what| found(DATABASE, what));
     documents.into_iter().for_each(|what| found("row", what));
     let counts = rows.as_ref().map(|rows| rows.counts.clone());

@@ -210,7 +210,7 @@ fn a_vault_is_restored_as_it_was_and_says_of_what() {
     // Every row against its seal or tag, the trail against its chain, the log against the view.
     let directory = DataDirectory::find(&to).unwrap();
     let keys = directory.header_by(&trial.slot()).unwrap().keys;
-    let said: Vec<_> = data::examined(&directory, keys).unwrap().findings;
+    let said: Vec<_> = data::judged::examined(&directory, keys).unwrap().findings;
     assert_eq!(said, []);
     let again = trial.restore(&found, &to);
     assert!(format!("{:#}", again.err().unwrap()).contains("holds a vault already"));

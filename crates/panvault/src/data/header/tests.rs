@@ -282,7 +282,7 @@ impl Filled {
         let header = found.header(settings.slot_key_file.as_deref())?;
         assert_eq!(header.copies.faults.len(), 0, "both copies are good again");
         // Every row against its tag and its seal, the trail against its chain.
-        assert_eq!(said(data::examined(&found, header.keys).unwrap().findings), Vec::<String>::new());
+        assert_eq!(said(data::judged::examined(&found, header.keys).unwrap().findings), Vec::<String>::new());
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use panvault_vault::{
 };
 
 use crate::config::Cvvs;
+use crate::data::beside::{Looked, looked};
 use crate::data::header::{CopyFault, OpenHeader};
 use crate::data::node::NodeDirectory;
 use crate::data::node::database::unsecured;
@@ -58,14 +59,25 @@ pub(crate) struct NodeExamined {
     pub(crate) cvvs: Vec<String>,
     /// Copies of the keys that do not serve.
     pub(crate) copies: Vec<CopyFault>,
+    /// What is found may come of keys that changed meanwhile.
+    pub(crate) keys_change: bool,
     /// What is to be known of how the database keeps what it is given.
     pub(crate) replication: Option<String>,
     /// What is to be known of the way there.
     pub(crate) unsecured: Option<&'static str>,
 }
 
+impl NodeExamined {
+    /// Nothing is wrong that other keys would explain.
+    fn is_whole(&self) -> bool {
+        let are_rows = self.rows.as_ref().is_some_and(|rows| rows.findings.is_empty());
+        let said = [&self.database, &self.documents, &self.trail];
+        are_rows && self.copies.is_empty() && said.iter().all(|said| said.is_empty())
+    }
+}
+
 impl NodeDirectory {
-    /// Looks at everything that this node needs.
+    /// Looks at everything that this node needs, beside those that serve the vault.
     /// Says `at` how many rows were read so far.
     pub(crate) async fn examined(
         &self,
@@ -74,11 +86,16 @@ impl NodeDirectory {
         at: &mut (dyn FnMut(u64) + Send),
     ) -> NodeExamined {
         let unsecured = unsecured(&self.shared.store);
-        let mut examined = NodeExamined { unsecured, ..NodeExamined::default() };
-        if let Err(error) = self.examine(by, cvvs_held_max, at, &mut examined).await {
-            examined.database.push(format!("{error:#}"));
-        }
-        examined
+        let look = async || {
+            let mut examined = NodeExamined { unsecured, ..NodeExamined::default() };
+            if let Err(error) = self.examine(by, cvvs_held_max, at, &mut examined).await {
+                examined.database.push(format!("{error:#}"));
+            }
+            examined
+        };
+        let Looked { found, keys_change } =
+            looked(async || self.versions().await, look, NodeExamined::is_whole).await;
+        NodeExamined { keys_change, ..found }
     }
 
     async fn examine(

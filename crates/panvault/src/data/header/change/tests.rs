@@ -1,9 +1,12 @@
+use core::cell::{Cell, RefCell};
+
 use panvault_keys::{KeyState, VaultPurpose};
 use panvault_model::Timestamp;
 use panvault_store_embedded::OpenFault;
 use panvault_vault::NewOrganisation;
 
 use super::*;
+use crate::data::beside::{Looked, looked, versions};
 use crate::data::header::tests::{Filled, runtime, settings};
 use crate::data::judged::examined;
 
@@ -58,6 +61,35 @@ fn a_change_while_nobody_serves_leaves_no_bytes_of_destroyed_keys() {
     let wrapping = states(&filled, "new.key", VaultPurpose::Wrapping);
     assert_eq!(wrapping, [KeyState::Destroyed, KeyState::Destroyed, KeyState::Active]);
     filled.opens("new.key").unwrap();
+}
+
+/// The bug: who had read the header a moment before a rotation called damaged what was under the next key. Its cause: nobody looked whether there was another header by then. Its cure: it is read once
+/// more where all is not as it should be.
+#[test]
+fn what_is_under_a_key_that_came_meanwhile_is_not_damaged() {
+    for purpose in [VaultPurpose::AuditChain, VaultPurpose::RowTag, VaultPurpose::DocumentTag] {
+        let (filled, looks, first) = (Filled::new(), Cell::new(0), RefCell::new(String::new()));
+        let found = DataDirectory::find(&filled.path()).unwrap();
+        let look = async || {
+            let keys = found.header_by(&filled.key_file("old.key")).unwrap().keys;
+            looks.set(looks.get() + 1);
+            if looks.get() == 1 {
+                rotated(&filled, "old.key", purpose).await;
+            }
+            let said = match examined(&found, keys) {
+                Ok(examination) => format!("{:?}", examination.findings),
+                Err(fault) => fault.to_string(),
+            };
+            if looks.get() == 1 {
+                first.replace(said.clone());
+            }
+            said
+        };
+        let looked = looked(async || versions(&found.headers()), look, |said| said == "[]");
+        let Looked { found: said, keys_change } = runtime().block_on(looked);
+        assert_eq!((said.as_str(), keys_change, looks.get()), ("[]", false, 2), "{purpose:?}");
+        assert_ne!(first.into_inner(), "[]", "{purpose:?}: keys of before do not explain it");
+    }
 }
 
 /// The bug: what was written after a rotation of the key that chains was chained with the one before until the next start. Its cause: the store was opened with keys of its own, which learnt nothing. Its
