@@ -5,9 +5,11 @@ use panvault_model::{Timestamp, VaultId};
 
 use crate::entropy::Entropy;
 use crate::error::KeysError;
-use crate::limits::HEADER_KEYS_MAX;
+use crate::header::SlotDescription;
+use crate::limits::{HEADER_KEYS_MAX, HEADER_SLOTS_MAX};
 use crate::purpose::{KeyState, VaultKeyDescription, VaultPurpose};
 use crate::root::RootKey;
+use crate::vault_keys::VaultKeys;
 use crate::wrapped::Wrapped;
 use crate::xaes::Xaes;
 
@@ -20,6 +22,16 @@ pub struct HandOver {
     head_key: u16,
     operator: Wrapped,
     keys: Vec<HandedKey>,
+    slots: Vec<SlotDescription>,
+}
+
+/// What became of the slots of a header with its last change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlotChange {
+    /// This one came.
+    Added(SlotDescription),
+    /// This one went.
+    Removed(SlotDescription),
 }
 
 #[derive(Clone, Copy)]
@@ -31,8 +43,9 @@ pub(crate) struct HandedKey {
     pub(crate) wrapped: Wrapped,
 }
 
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 const KEY_BYTES: usize = 1 + 2 + 1 + 6 + 6 + Wrapped::BYTES;
+const SLOT_BYTES: usize = 2 + 1;
 const FIXED_BYTES: usize = 1 + 4 + 2 + Wrapped::BYTES + 2;
 const UNKNOWN: Timestamp = Timestamp::from_unix_millis(0);
 /// Stands where a key has its purpose.
@@ -45,7 +58,7 @@ impl HandOver {
         header_version: u32,
         root: &RootKey,
         (head_key, hand): (u16, &Xaes),
-        keys: Vec<VaultKeyDescription>,
+        (keys, slots): (Vec<VaultKeyDescription>, Vec<SlotDescription>),
         new: impl Fn(&VaultKeyDescription) -> Result<Option<zeroize::Zeroizing<[u8; 32]>>, KeysError>,
         entropy: &dyn Entropy,
     ) -> Result<Self, KeysError> {
@@ -61,14 +74,15 @@ impl HandOver {
             };
             handed.push(HandedKey { described, since: UNKNOWN, wrapped });
         }
-        Ok(Self { header_version, head_key, operator, keys: handed })
+        Ok(Self { header_version, head_key, operator, keys: handed, slots })
     }
 
     /// Of the header that these keys came out of, which every node has.
-    pub fn of(header_version: u32, keys: &[VaultKeyDescription]) -> Self {
-        let key = |described: &_| HandedKey { described: *described, since: UNKNOWN, wrapped: Wrapped::NONE };
-        let keys = keys.iter().map(key);
-        Self { header_version, head_key: 0, operator: Wrapped::NONE, keys: keys.collect() }
+    pub fn of(keys: &VaultKeys) -> Self {
+        let key = |described| HandedKey { described, since: UNKNOWN, wrapped: Wrapped::NONE };
+        let (header_version, slots) = (keys.header_version(), keys.slots());
+        let keys = keys.descriptions().into_iter().map(key).collect();
+        Self { header_version, head_key: 0, operator: Wrapped::NONE, keys, slots }
     }
 
     /// Which header it is of.
@@ -79,6 +93,21 @@ impl HandOver {
     /// Which keys there are, and what may be done with each.
     pub fn keys(&self) -> impl Iterator<Item = VaultKeyDescription> {
         self.keys.iter().map(|key| key.described)
+    }
+
+    /// Which slots there are, by number.
+    pub fn slots(&self) -> &[SlotDescription] {
+        &self.slots
+    }
+
+    /// The slot that came or went since an earlier header, where it is one.
+    pub fn slot_change(&self, before: &Self) -> Option<SlotChange> {
+        let missing = |of: &Self, slot: &SlotDescription| !of.slots.iter().any(|is| is.number == slot.number);
+        let added = self.slots.iter().filter(|slot| missing(before, slot)).copied().map(SlotChange::Added);
+        let removed =
+            before.slots.iter().filter(|slot| missing(self, slot)).copied().map(SlotChange::Removed);
+        let mut changes = added.chain(removed);
+        changes.next().filter(|_| changes.next().is_none())
     }
 
     /// Version of the key that is active for a purpose.
@@ -96,7 +125,8 @@ impl HandOver {
     #[must_use]
     pub fn taken(&self) -> Self {
         let keys = self.keys.iter().map(|key| HandedKey { wrapped: Wrapped::NONE, ..*key });
-        Self { operator: Wrapped::NONE, keys: keys.collect(), ..*self }
+        let (keys, slots) = (keys.collect(), self.slots.clone());
+        Self { operator: Wrapped::NONE, keys, slots, ..*self }
     }
 
     /// The same with no key less far than it was before.
@@ -175,7 +205,8 @@ impl HandOver {
 
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(FIXED_BYTES + self.keys.len() * KEY_BYTES);
+        let mut out =
+            Vec::with_capacity(FIXED_BYTES + self.keys.len() * KEY_BYTES + 1 + self.slots.len() * SLOT_BYTES);
         out.push(FORMAT);
         out.extend_from_slice(&self.header_version.to_be_bytes());
         out.extend_from_slice(&self.head_key.to_be_bytes());
@@ -191,6 +222,11 @@ impl HandOver {
                 out.extend_from_slice(&millis);
             }
             wrapped.encode(&mut out);
+        }
+        out.push(u8::try_from(self.slots.len()).unwrap_or(u8::MAX));
+        for SlotDescription { number, kind } in &self.slots {
+            out.extend_from_slice(&number.to_be_bytes());
+            out.push(*kind);
         }
         out
     }
@@ -216,14 +252,19 @@ impl HandOver {
         let (head_key, rest) = rest.split_first_chunk::<2>()?;
         let (operator, rest) = rest.split_first_chunk::<{ Wrapped::BYTES }>()?;
         let (count, rest) = rest.split_first_chunk::<2>()?;
-        let (keys, behind) = rest.as_chunks::<KEY_BYTES>();
-        let is_whole = usize::from(u16::from_be_bytes(*count)) == keys.len() && behind.is_empty();
-        (*format == FORMAT && is_whole && keys.len() <= HEADER_KEYS_MAX).then_some(())?;
+        let count = usize::from(u16::from_be_bytes(*count));
+        let (keys, rest) = rest.split_at_checked(count * KEY_BYTES)?;
+        let ([slots], rest) = rest.split_first_chunk::<1>()?;
+        let (described, behind) = rest.as_chunks::<SLOT_BYTES>();
+        let is_whole = described.len() == usize::from(*slots) && behind.is_empty();
+        let fits = count <= HEADER_KEYS_MAX && described.len() <= HEADER_SLOTS_MAX;
+        (*format == FORMAT && is_whole && fits).then_some(())?;
         Some(Self {
             header_version: u32::from_be_bytes(*header_version),
             head_key: u16::from_be_bytes(*head_key),
             operator: Wrapped::decode(operator)?,
-            keys: keys.iter().map(read_key).collect::<Option<_>>()?,
+            keys: keys.as_chunks::<KEY_BYTES>().0.iter().map(read_key).collect::<Option<_>>()?,
+            slots: described.iter().map(read_slot).collect(),
         })
     }
 }
@@ -242,6 +283,10 @@ fn read_key(bytes: &[u8; KEY_BYTES]) -> Option<HandedKey> {
         created_at: moment(*created_at),
     };
     Some(HandedKey { described, since: moment(*since), wrapped: Wrapped::decode(wrapped)? })
+}
+
+const fn read_slot([high, low, kind]: &[u8; SLOT_BYTES]) -> SlotDescription {
+    SlotDescription { number: u16::from_be_bytes([*high, *low]), kind: *kind }
 }
 
 fn associated(vault: VaultId, header_version: u32, purpose: u8, version: u16) -> Vec<u8> {

@@ -19,7 +19,7 @@ mod change;
 mod entry;
 mod slot;
 
-pub use self::slot::HeaderSlot;
+pub use self::slot::{HeaderSlot, SlotDescription};
 
 /// A vault's keys, each wrapped by the root key, the slots that open that, and what is said of them: which vault, test or live, how
 /// often the header changed; all of it authenticated as one. It is read before anything else, and is no secret.
@@ -147,7 +147,8 @@ impl Header {
                 .map(|key| Ok((key.version, key.state, key.unwrap(&wrapping, &context)?)))
                 .collect()
         })?;
-        Ok(keys.described(self.keys.iter().map(HeaderKey::described).collect()))
+        let described = self.keys.iter().map(HeaderKey::described).collect();
+        Ok(keys.described(described, self.slots.iter().map(HeaderSlot::described).collect()))
     }
 
     /// What nodes that serve are told of this header: all that is said of its keys, the operator key, and those keys that nothing is made with
@@ -188,7 +189,7 @@ impl Header {
             self.version,
             root,
             (head_key, hand.as_ref()),
-            keys.descriptions(),
+            (keys.descriptions(), keys.slots()),
             new,
             entropy,
         )

@@ -39,8 +39,8 @@ pub use crate::cvv_key::CvvKey;
 pub use crate::entropy::{Entropy, SystemEntropy};
 pub use crate::error::{KeyFileFault, KeysError, PassphraseFault, ShareFault};
 pub use crate::file_digest::{FileDigest, sha256};
-pub use crate::hand_over::HandOver;
-pub use crate::header::{Header, HeaderSlot};
+pub use crate::hand_over::{HandOver, SlotChange};
+pub use crate::header::{Header, HeaderSlot, SlotDescription};
 pub use crate::line_seal::{LineOpener, LineSealer};
 pub use crate::notification_secret::NotificationSecret;
 pub use crate::operator::{

@@ -10,6 +10,7 @@ use crate::checkpoint_key::CheckpointKey;
 use crate::cvv_key::CvvKey;
 use crate::error::KeysError;
 use crate::hand_over::HandOver;
+use crate::header::SlotDescription;
 use crate::operator::OperatorKey;
 use crate::purpose::{KeyState, VaultKeyDescription, VaultPurpose};
 use crate::residue;
@@ -42,6 +43,7 @@ pub struct VaultKeys {
     /// `None` where the header has changed and what came of its root key was not handed over.
     operator: RwLock<Option<Arc<OperatorKey>>>,
     descriptions: RwLock<Vec<VaultKeyDescription>>,
+    slots: RwLock<Vec<SlotDescription>>,
     document: Arc<Versions<hmac::Key>>,
     head: Versions<HeadKey>,
     api_key: Versions<hmac::Key>,
@@ -70,6 +72,7 @@ impl VaultKeys {
             others_use: AtomicBool::new(false),
             operator: RwLock::new(Some(Arc::new(operator))),
             descriptions: RwLock::default(),
+            slots: RwLock::default(),
             document: Arc::new(mac(VaultPurpose::DocumentTag)?),
             head: open(keys(VaultPurpose::DocumentHead)?, HeadKey::derive)?,
             api_key: mac(VaultPurpose::ApiKeyHash)?,
@@ -83,14 +86,23 @@ impl VaultKeys {
         })
     }
 
-    /// The same keys with what the header says of all that it has, also of those that are destroyed.
-    pub(crate) fn described(self, descriptions: Vec<VaultKeyDescription>) -> Self {
-        Self { descriptions: RwLock::new(descriptions), ..self }
+    /// The same keys with what the header says of all that it has, also of those that are destroyed, and of its slots.
+    pub(crate) fn described(
+        self,
+        descriptions: Vec<VaultKeyDescription>,
+        slots: Vec<SlotDescription>,
+    ) -> Self {
+        Self { descriptions: RwLock::new(descriptions), slots: RwLock::new(slots), ..self }
     }
 
     /// What the header says of its keys, by purpose and version.
     pub fn descriptions(&self) -> Vec<VaultKeyDescription> {
         self.descriptions.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which slots the header has, by number.
+    pub fn slots(&self) -> Vec<SlotDescription> {
+        self.slots.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Whose keys they are.
@@ -156,6 +168,7 @@ impl VaultKeys {
         let before = self.header_version.fetch_max(handed.header_version(), Ordering::AcqRel);
         if before <= handed.header_version() {
             *self.descriptions.write().unwrap_or_else(PoisonError::into_inner) = handed.keys().collect();
+            *self.slots.write().unwrap_or_else(PoisonError::into_inner) = handed.slots().to_vec();
         }
         if before < handed.header_version() {
             let operator = operator.map(|key| Arc::new(OperatorKey::from_bytes(self.vault, &key)));

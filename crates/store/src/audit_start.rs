@@ -63,6 +63,8 @@ impl HeadChanges {
                 | Action::KeyActivate
                 | Action::KeyDestroy
                 | Action::HeaderChange
+                | Action::SlotAdd
+                | Action::SlotRemove
                 | Action::VaultKeyActivate
                 | Action::VaultKeyDestroy
                 | Action::KeyRewrap

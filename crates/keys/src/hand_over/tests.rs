@@ -27,14 +27,15 @@ fn reads_what_it_wrote_and_nothing_else() {
     let (header, entropy) = (header(), SystemEntropy::new());
     let next = header.key_make(&root(7), VaultPurpose::RowTag, AT, &entropy).unwrap();
     let bytes = next.hand_over(&root(7), &entropy).unwrap().encode();
-    assert_eq!(bytes.len(), FIXED_BYTES + (VaultPurpose::ALL.len() + 1) * KEY_BYTES);
+    let keys = FIXED_BYTES + (VaultPurpose::ALL.len() + 1) * KEY_BYTES;
+    assert_eq!(bytes.len(), keys + 1 + SLOT_BYTES);
     assert_eq!(HandOver::decode(&bytes).unwrap().encode(), bytes);
     for length in 0..bytes.len() {
         assert!(HandOver::decode(&bytes[..length]).is_err(), "cut at {length}");
     }
     assert!(HandOver::decode(&[bytes.as_slice(), &[0]].concat()).is_err());
-    // Format, count, purpose and state of the first.
-    for at in [0, FIXED_BYTES - 1, FIXED_BYTES, FIXED_BYTES + 3] {
+    // Format, count, purpose and state of the first, and the count of slots.
+    for at in [0, FIXED_BYTES - 1, FIXED_BYTES, FIXED_BYTES + 3, keys] {
         let mut changed = bytes.clone();
         changed[at] = 99;
         assert!(HandOver::decode(&changed).is_err(), "byte {at}");
@@ -157,4 +158,24 @@ fn what_was_changed_hands_nothing_over() {
         }
         assert_eq!(node.header_version(), 1);
     }
+}
+
+/// Who has no header knows which slot came or went, by its number, and nothing of what it is called.
+#[test]
+fn the_slot_that_came_or_went_is_named() {
+    let (header, entropy) = (header(), SystemEntropy::new());
+    let handed = |header: &Header, by: u8| decoded(&header.hand_over(&root(by), &entropy).unwrap());
+    let more = header.slot_add(&root(7), slot(2), AT, &entropy).unwrap();
+    let less = more.slot_remove(&root(7), &root(8), 1, &entropy).unwrap();
+    let [first, more, less] = [handed(&header, 7), handed(&more, 7), handed(&less, 8)];
+    let [one, two] = [more.slots()[0], more.slots()[1]];
+    assert_eq!((one.number, two.number, first.slots()), (1, 2, &[one][..]));
+    assert_eq!(first.slot_change(&first), None);
+    assert_eq!(more.slot_change(&first), Some(SlotChange::Added(two)));
+    assert_eq!(less.slot_change(&more), Some(SlotChange::Removed(one)));
+    assert_eq!(less.slot_change(&first), None, "two changes are not one");
+    // Every node knows them, and says so again.
+    let node = opened(&header, 7);
+    node.take(&less).unwrap();
+    assert_eq!((node.slots(), HandOver::of(&node).slots()), (vec![two], &[two][..]));
 }

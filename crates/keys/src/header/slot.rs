@@ -23,6 +23,15 @@ pub struct HeaderSlot {
     sender: Wrapped,
 }
 
+/// Which slot it is, for who has no header: nothing of what anybody called it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotDescription {
+    /// Its number.
+    pub number: u16,
+    /// What protects its key, by the number that stands for it in a header.
+    pub kind: u8,
+}
+
 /// A root key, what it wraps with, and what is bound to it in its header.
 pub(super) struct Under<'r> {
     pub(super) root: &'r RootKey,
@@ -65,6 +74,11 @@ impl HeaderSlot {
     /// The public half of its pair, which is no secret.
     pub const fn public(&self) -> &[u8; PUBLIC_BYTES] {
         &self.public
+    }
+
+    /// Which it is.
+    pub(super) const fn described(&self) -> SlotDescription {
+        SlotDescription { number: self.number, kind: self.kind() }
     }
 
     /// How its key is protected.

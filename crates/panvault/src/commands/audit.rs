@@ -150,7 +150,7 @@ fn line(record: &Value) -> String {
         text("created_at"),
         text("_id"),
         text("action"),
-        text("object"),
+        object(record, text("object")),
         text("actor"),
         text("organisation"),
     );
@@ -171,6 +171,14 @@ fn line(record: &Value) -> String {
         None => {}
     }
     line
+}
+
+/// What was acted on: of a slot, which is named in the first digits, its number.
+fn object(record: &Value, object: String) -> String {
+    let action = record.get("action").and_then(Value::as_str).unwrap_or_default();
+    let is_slot = matches!(action, "slot_add" | "slot_remove");
+    let number = object.get(..4).filter(|_| is_slot).and_then(|digits| u16::from_str_radix(digits, 16).ok());
+    number.map_or(object, |number| format!("slot {number}"))
 }
 
 fn show(one: &One) -> anyhow::Result<()> {

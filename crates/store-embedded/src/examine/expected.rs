@@ -74,6 +74,8 @@ impl ExpectedRows {
             | Action::KeyActivate
             | Action::KeyDestroy
             | Action::HeaderChange
+            | Action::SlotAdd
+            | Action::SlotRemove
             | Action::VaultKeyActivate
             | Action::VaultKeyDestroy
             | Action::KeyRewrap

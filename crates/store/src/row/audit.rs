@@ -144,8 +144,12 @@ pub enum Action {
     AuditRetire,
     /// A checkpoint of the exported trail was signed; the object is its number.
     TrailCheckpoint,
-    /// The vault has another header of keys: a slot came or went, the root key is another, a key was made or its bytes are gone.
+    /// The vault has another header of keys: the root key is another, a key was made or its bytes are gone.
     HeaderChange,
+    /// The vault has another header of keys, with one more slot. The object begins with the number of that and what protects it.
+    SlotAdd,
+    /// The vault has another header of keys, without a slot, and another root key. The object begins with the number of that slot and what protects it.
+    SlotRemove,
     /// A key of the vault itself makes from then on, and the one before it only checks. The object begins with its purpose and version.
     VaultKeyActivate,
     /// A key of the vault itself is used no more. The object begins with its purpose and version.
@@ -219,6 +223,8 @@ impl Action {
         Self::CardReseal,
         Self::CustomerReseal,
         Self::HeaderChange,
+        Self::SlotAdd,
+        Self::SlotRemove,
         Self::VaultKeyActivate,
         Self::VaultKeyDestroy,
         Self::KeyRewrap,
@@ -291,6 +297,8 @@ impl Action {
             Self::CardReseal => 63,
             Self::CustomerReseal => 64,
             Self::HeaderChange => 65,
+            Self::SlotAdd => 78,
+            Self::SlotRemove => 79,
             Self::VaultKeyActivate => 66,
             Self::VaultKeyDestroy => 67,
             Self::KeyRewrap => 68,
@@ -364,6 +372,8 @@ impl Action {
             | Self::CardReseal
             | Self::CustomerReseal
             | Self::HeaderChange
+            | Self::SlotAdd
+            | Self::SlotRemove
             | Self::VaultKeyActivate
             | Self::VaultKeyDestroy
             | Self::KeyRewrap
@@ -447,6 +457,8 @@ impl Action {
             Self::AuditRetire => "audit_retire",
             Self::TrailCheckpoint => "trail_checkpoint",
             Self::HeaderChange => "header_change",
+            Self::SlotAdd => "slot_add",
+            Self::SlotRemove => "slot_remove",
             Self::VaultKeyActivate => "vault_key_activate",
             Self::VaultKeyDestroy => "vault_key_destroy",
             Self::KeyRewrap => "key_rewrap",

@@ -224,6 +224,8 @@ impl Counts {
             | Action::CustomerReseal
             | Action::TrailCheckpoint
             | Action::HeaderChange
+            | Action::SlotAdd
+            | Action::SlotRemove
             | Action::VaultKeyActivate
             | Action::VaultKeyDestroy
             | Action::KeyRewrap

@@ -88,6 +88,8 @@ pub const fn told_of(action: Action) -> Option<(Table, i64)> {
         | Action::CardReseal
         | Action::CustomerReseal
         | Action::HeaderChange
+        | Action::SlotAdd
+        | Action::SlotRemove
         | Action::VaultKeyActivate
         | Action::VaultKeyDestroy
         | Action::KeyRewrap

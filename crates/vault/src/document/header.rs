@@ -1,4 +1,4 @@
-use panvault_keys::{HandOver, KeyState, VaultKeyDescription, VaultPurpose};
+use panvault_keys::{HandOver, KeyState, SlotChange, SlotDescription, VaultKeyDescription, VaultPurpose};
 use panvault_model::{Id, OrganisationId};
 use panvault_store::{Action, DocumentKind, Pending};
 
@@ -26,8 +26,7 @@ const CHANGED_MEANWHILE: &str =
 const UNDER_WAY: &str = "a rotation of this key is under way, and nothing was done: the key before the active one is not destroyed yet";
 
 /// The header is in its place, and the documents do not name it.
-const UNNAMED: &str =
-    "the key that nodes are handed the next ones under was destroyed meanwhile; run the command again, which ends what this one began";
+const UNNAMED: &str = "the key that nodes are handed the next ones under was destroyed meanwhile; run the command again, which ends what this one began";
 
 /// Whether what is handed over is under a key that has just been destroyed: nobody could take it up.
 fn is_gone(handed: &HandOver, snapshot: &Snapshot) -> bool {
@@ -36,6 +35,17 @@ fn is_gone(handed: &HandOver, snapshot: &Snapshot) -> bool {
         let is_it = (key.purpose, key.version) == (VaultPurpose::DocumentHead, handed.head_key());
         is_it && key.state == KeyState::Destroyed
     })
+}
+
+/// What the trail says of a slot that comes or goes with a header, which it names by its number (2) and what protects it (1) at the beginning of the object. What it is called, whoever made it has
+/// written, and is nowhere but in the header.
+fn of_slot(snapshot: &Snapshot, handed: &HandOver) -> Option<(Action, Id)> {
+    let (action, SlotDescription { number, kind }) = match handed.slot_change(snapshot.handed.as_ref()?)? {
+        SlotChange::Added(slot) => (Action::SlotAdd, slot),
+        SlotChange::Removed(slot) => (Action::SlotRemove, slot),
+    };
+    let [high, low] = number.to_be_bytes();
+    Some((action, Id::from_bytes([high, low, kind, 0, 0, 0, 0, 0, 0, 0, 0, 0])))
 }
 
 /// Whether there is a new key in it for a purpose of which another is on its way in or out.
@@ -58,9 +68,10 @@ impl Vault {
                 return Ok(None);
             }
             let handed = self.handed_at_open().cloned();
-            let handed = handed.unwrap_or_else(|| HandOver::of(opened, &self.keys().descriptions()));
+            let handed = handed.unwrap_or_else(|| HandOver::of(self.keys()));
             let nobody = OrganisationId::from_bytes([0; 12]);
-            let audit = Requester::VAULT.note(self.now().wall, Action::DocumentUpdate, nobody, HEAD_ID);
+            let (action, object) = of_slot(snapshot, &handed).unwrap_or((Action::DocumentUpdate, HEAD_ID));
+            let audit = Requester::VAULT.note(self.now().wall, action, nobody, object);
             Ok(Some(DocumentPlan { changes: vec![self.hand_over_put(snapshot, handed)?], audit }))
         })
         .await?;
@@ -70,13 +81,13 @@ impl Vault {
         }
     }
 
-    /// Lets the documents of a vault in which nothing was made yet name its header: they are held against that one when it changes, also those that are made meanwhile.
-    async fn documents_begin(&self) -> Result<(), VaultError> {
+    /// Lets documents that say nothing of the header name it: they are held against that one when it changes, also those that are made meanwhile, and what becomes of its slots is told.
+    async fn documents_name_header(&self) -> Result<(), VaultError> {
         self.document_change_own(|snapshot| {
-            if snapshot.head.header_version.is_some() {
+            if snapshot.handed.is_some() {
                 return Ok(None);
             }
-            let named = HandOver::of(self.keys().header_version(), &self.keys().descriptions());
+            let named = HandOver::of(self.keys());
             let nobody = OrganisationId::from_bytes([0; 12]);
             let audit = Requester::VAULT.note(self.now().wall, Action::DocumentUpdate, nobody, HEAD_ID);
             Ok(Some(DocumentPlan { changes: vec![self.hand_over_put(snapshot, named)?], audit }))
@@ -84,12 +95,18 @@ impl Vault {
         .await
     }
 
+    /// The same for who changes the header while nobody serves the vault.
+    pub async fn header_name(&self, permit: &Permit<HeaderUpdate>) -> Result<HandOver, VaultError> {
+        self.documents_name_header().await?;
+        Ok(self.header_named(permit))
+    }
+
     /// The version of the header that the documents name, and what is said of its keys.
     pub fn header_named(&self, _permit: &Permit<HeaderUpdate>) -> HandOver {
         let snapshot = self.snapshot();
         match &snapshot.handed {
             Some(handed) => handed.taken(),
-            None => HandOver::of(self.named(&snapshot), &self.keys().descriptions()),
+            None => HandOver::of(self.keys()),
         }
     }
 
@@ -110,7 +127,7 @@ impl Vault {
         let changed = || VaultError::WrongState { reason: CHANGED_MEANWHILE };
         // Of two at once the second finds that its header is not the next. Meanwhile no key for the head is destroyed by this process.
         let _turn = self.header_turn().lock().await;
-        self.documents_begin().await?;
+        self.documents_name_header().await?;
         let fits = |snapshot: &Snapshot| {
             let before = self.named(snapshot);
             let is_next = before.checked_add(1) == Some(handed.header_version());
@@ -135,7 +152,8 @@ impl Vault {
             }
             fits(snapshot)?;
             let nobody = OrganisationId::from_bytes([0; 12]);
-            let audit = permit.asked().note(permit.now().wall, Action::HeaderChange, nobody, self.id().0);
+            let (action, object) = of_slot(snapshot, &handed).unwrap_or((Action::HeaderChange, self.id().0));
+            let audit = permit.asked().note(permit.now().wall, action, nobody, object);
             let changes = vec![self.hand_over_put(snapshot, handed.clone())?];
             Ok(((), DocumentPlan { changes, audit }))
         })

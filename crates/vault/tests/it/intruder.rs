@@ -357,6 +357,8 @@ impl Store for Intruder {
                 if matches!(
                     commit.audit.action,
                     Action::HeaderChange
+                        | Action::SlotAdd
+                        | Action::SlotRemove
                         | Action::KeyRewrap
                         | Action::RowRetag
                         | Action::DocumentRetag

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use panvault_keys::{Header, KeyMode, KeyState, KeysError, OrganisationKey, RootKey, VaultPurpose};
+use panvault_keys::{
+    Header, KeyMode, KeyState, KeysError, NewSlot, OrganisationKey, RootKey, SlotKey, VaultPurpose,
+};
 use panvault_model::{CardId, Timestamp};
 use panvault_store::{Action, DocumentKind, Pending, Store, StoreFault};
 use panvault_testkit::{SeededEntropy, root_key, vault_header};
@@ -246,6 +248,8 @@ async fn a_change_that_straddles_the_end_of_the_key_for_the_head_is_ended() {
     let asked = permit(&world.vault, 1).unwrap();
     let refused = world.vault.header_change(&asked, begun.encode(), of_before).await;
     assert_refused!(refused, VaultError::WrongState { .. });
+    // No request sees documents of before by then.
+    drop(asked);
 
     change(&world.vault, 1, &begun, &root_key(1)).await.unwrap();
     world.vault.keys_rotate().await.unwrap();
@@ -254,6 +258,27 @@ async fn a_change_that_straddles_the_end_of_the_key_for_the_head_is_ended() {
     assert_eq!(wrapped_by(&world).await, [2]);
     start(&mut world, &place, 2).await.unwrap();
     assert!(opened(&world, &shop, card).await);
+}
+
+/// By its number and what protects it, also where it was changed while nobody served the vault: what it is called may be anything that an operator wrote.
+#[tokio::test]
+async fn a_slot_that_comes_or_goes_is_named_in_the_trail() {
+    let (mut world, _shop, place) = served().await;
+    let slot = NewSlot::of_key_file(&SlotKey::make(&entropy(9)).unwrap(), "4111111111111111").unwrap();
+    let more = place.header().slot_add(&root_key(1), slot, AT, &entropy(3)).unwrap();
+    change(&world.vault, 1, &more, &root_key(1)).await.unwrap();
+    let less = more.slot_remove(&root_key(1), &root_key(2), 1, &entropy(4)).unwrap();
+    assert!(place.header_replace(less.encode(), 2).await.unwrap());
+    start(&mut world, &place, 2).await.unwrap();
+    let trail = world.store.trail(1).await;
+    let is_of_slot = |action| matches!(action, Action::SlotAdd | Action::SlotRemove | Action::HeaderChange);
+    let told = trail.iter().filter(|record| is_of_slot(record.note.action));
+    let told: Vec<_> = told.map(|record| (record.note.action, *record.note.object.as_bytes())).collect();
+    let object = |number| [0, number, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(told, [(Action::SlotAdd, object(2)), (Action::SlotRemove, object(1))]);
+    // What the documents keep of it says no more.
+    let rows = world.store.document_read_all().await.unwrap();
+    assert!(rows.iter().all(|row| !row.body.windows(16).any(|bytes| bytes == b"4111111111111111")));
 }
 
 #[tokio::test]

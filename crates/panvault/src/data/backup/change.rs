@@ -38,7 +38,7 @@ pub(super) const fn change_of(action: Action, outcome: u8) -> Change {
         Action::KeyDestroy => Change::KeyDestroy,
         Action::VaultSeal => Change::Seal,
         Action::VaultUnseal => Change::Unseal,
-        Action::HeaderChange => Change::Unappliable(HEADER),
+        Action::HeaderChange | Action::SlotAdd | Action::SlotRemove => Change::Unappliable(HEADER),
         Action::VaultKeyDestroy => Change::Unappliable(VAULT_KEY),
         Action::CardCreate | Action::CustomerCreate | Action::DocumentCreate | Action::CheckoutCreate => {
             Change::Made

@@ -39,9 +39,9 @@ impl<F: FnOnce(&Header, &RootKey) -> Result<Header, KeysError>> HeaderChange<F> 
     }
 }
 
-/// What the documents of a vault that is open say of its header.
-pub(in crate::data) fn named(open: &OpenVault) -> anyhow::Result<HandOver> {
-    Ok(open.vault.header_named(&open.operator()?.permit()?))
+/// What the documents of a vault that is open say of its header, from now on if they said nothing.
+pub(in crate::data) async fn named(open: &OpenVault) -> anyhow::Result<HandOver> {
+    Ok(open.vault.header_name(&open.operator()?.permit()?).await?)
 }
 
 impl DataDirectory {
@@ -54,7 +54,7 @@ impl DataDirectory {
         let mut change = HeaderChange::new(change);
         loop {
             let open = when_free(async || self.open_by(slot, &OpenSettings::default()).await).await?;
-            let changed = named(&open).and_then(|named| {
+            let changed = named(&open).await.and_then(|named| {
                 let OpenHeader { root, copies, .. } = self.header_by(slot)?;
                 let header = change.next(copies.header(), &root, &named)?;
                 copies.replace(&self.path, &header)?;

@@ -63,7 +63,7 @@ impl NodeDirectory {
         let mut change = HeaderChange::new(change);
         loop {
             let open = when_free(async || self.open_by(slot, &OpenSettings::default()).await).await?;
-            let changed = match named(&open) {
+            let changed = match named(&open).await {
                 Ok(named) => self.header_put(slot, &named, &mut change).await,
                 Err(error) => Err(error),
             };

@@ -10,7 +10,8 @@ use crate::data::beside::{Looked, looked, versions};
 use crate::data::header::tests::{Filled, runtime, settings};
 use crate::data::judged::examined;
 
-const REPLACED: [VaultPurpose; 3] = [VaultPurpose::Wrapping, VaultPurpose::DocumentHead, VaultPurpose::RowTag];
+const REPLACED: [VaultPurpose; 3] =
+    [VaultPurpose::Wrapping, VaultPurpose::DocumentHead, VaultPurpose::RowTag];
 const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
 
 /// Another key takes the place of one while the vault is open, what that made is made anew, and something is written behind it.
@@ -20,9 +21,11 @@ async fn rotated(filled: &Filled, key: &str, purpose: VaultPurpose) {
     let OpenHeader { root, copies, .. } = found.header_by(&filled.key_file(key)).unwrap();
     let entropy = SystemEntropy::new();
     let next = copies.header().key_make(&root, purpose, NOW, &entropy).unwrap();
-    let handed = next.hand_over_after(&root, &named(&open).unwrap(), &entropy).unwrap();
-    let caller = open.operator().unwrap();
-    open.vault.header_change(&caller.permit().unwrap(), next.encode(), handed).await.unwrap();
+    let handed = next.hand_over_after(&root, &named(&open).await.unwrap(), &entropy).unwrap();
+    let permit = open.operator().unwrap().permit().unwrap();
+    open.vault.header_change(&permit, next.encode(), handed).await.unwrap();
+    // No request sees documents of before by then.
+    drop(permit);
     open.vault.keys_rotate().await.unwrap();
     let another = NewOrganisation { name: "Another".to_owned(), ..NewOrganisation::default() };
     open.vault.organisation_create(&open.operator().unwrap().permit().unwrap(), another).await.unwrap();

@@ -279,6 +279,8 @@ impl Told {
             | Action::AuditVerify
             | Action::TrailCheckpoint
             | Action::HeaderChange
+            | Action::SlotAdd
+            | Action::SlotRemove
             | Action::VaultKeyActivate
             | Action::VaultKeyDestroy
             | Action::KeyRewrap
