@@ -264,6 +264,9 @@ fn line(key: &Value) -> String {
     for api_key in needed_by.into_iter().flatten().filter_map(Value::as_str) {
         line.push_str(&format!("\n{:24}  needed by API key {api_key}", ""));
     }
+    if key.get("needed_by_bins").and_then(Value::as_bool) == Some(true) {
+        line.push_str("  needed by the table of issuers");
+    }
     if key.get("overdue").and_then(Value::as_bool) == Some(true) {
         line.push_str("  overdue");
     }

@@ -210,3 +210,29 @@ fn several_destinations_are_given_the_trail_and_one_that_is_down_is_said() {
     let control = [lines.as_slice(), cards[3].number.as_bytes()].concat();
     assert!(!scan.scan("what came", &control).is_empty(), "the positive control");
 }
+
+/// The bug: `panvault audit key` showed as the one that signs the key that signed when the header was last written. Its cause: it asked nobody but the header. Its cure: documents say which signs.
+#[test]
+fn the_key_that_signs_is_the_one_that_documents_call_active() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("vault");
+    run_json(&["init", path(&data), "--mode", "test", "--json"]);
+    let at = ["--json", "--data", path(&data)];
+    let said = |words: &[&str]| run_json(&[words, &at].concat());
+    let args = ["--data", path(&data), "--listen", "127.0.0.1:0", "--metrics-listen", ""];
+    let served = Served::start(directory.path(), &args);
+    said(&["organisation", "create", "--name", "Shop"]);
+    said(&["key", "rotate", "trail_checkpoint"]);
+    until("the next key signs", || {
+        let keys = said(&["key", "inventory"])["vault"].as_array().unwrap().clone();
+        keys.iter().any(|key| key["purpose"] == "trail_checkpoint" && key["state"] == "open_only")
+    });
+    let keys = || {
+        let keys = said(&["audit", "key"])["keys"].as_array().unwrap().clone();
+        keys.iter().map(|key| (key["version"].clone(), key["state"].clone())).collect::<Vec<_>>()
+    };
+    let expected = [(json!(2), json!("active")), (json!(1), json!("open_only"))];
+    assert_eq!(keys(), expected);
+    drop(served);
+    assert_eq!(keys(), expected, "also where nobody serves it");
+}

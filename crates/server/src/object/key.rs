@@ -85,6 +85,8 @@ object! {
         always "overdue" => bool = key.is_overdue;
         /// Of one that hashed API keys: the first hundred of those that still need it. Each does until it is next used, or revoked.
         optional "needed_by" => &[ApiKeyId] = Some(key.needed_by.as_slice()).filter(|keys| !keys.is_empty()), example EXAMPLE_NEEDED_BY;
+        /// Of one that tagged documents, and only where it is so: the table of issuers of this node bears its tag and could not be given another. The log says why.
+        optional "needed_by_bins" => bool = key.is_needed_by_bins.then_some(true);
     }
 }
 

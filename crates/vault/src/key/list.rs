@@ -52,6 +52,8 @@ pub struct VaultKeyView {
     pub rows_damaged: Option<u64>,
     /// The first of the API keys that still need it: each until it is next used, or revoked.
     pub needed_by: Vec<ApiKeyId>,
+    /// Whether the table of issuers keeps it, which bears its tag and could not be given another, as far as this node knows.
+    pub is_needed_by_bins: bool,
     /// Whether it is active for longer than it should be.
     pub is_overdue: bool,
 }
@@ -124,6 +126,9 @@ impl Vault {
             rows_left: self.left_of(&described),
             rows_damaged: self.damaged_of(&described),
             needed_by: needed_by(permit.snapshot(), &described),
+            is_needed_by_bins: (described.state, described.purpose)
+                == (KeyState::OpenOnly, VaultPurpose::DocumentTag)
+                && self.rotation().is_kept_by_bins(),
             is_overdue: self.is_overdue(&described, permit.now().wall),
         };
         Ok(keys.map(view).collect())

@@ -40,6 +40,9 @@ impl Vault {
         let versions: Retired = retired.iter().map(|key| key.version).collect();
         if retired.is_empty() || !self.has_duty().await? {
             self.rotation().tags_unknown(purpose);
+            if purpose == VaultPurpose::DocumentTag {
+                self.rotation().bins_keep_key(false);
+            }
             return Ok(Rotated::Done);
         }
         // Nothing more is tagged with them, and what was is stored.

@@ -90,10 +90,12 @@ impl Vault {
         let is_old = || self.bins().tag_key().is_some_and(|key| retired.contains(&key));
         for _ in 0..BINS_RETAG_MILLIS / RETIRE_WAIT_MILLIS {
             if !is_old() {
+                self.rotation().bins_keep_key(false);
                 return true;
             }
             tokio::time::sleep(Duration::from_millis(RETIRE_WAIT_MILLIS)).await;
         }
+        self.rotation().bins_keep_key(true);
         let advice = "see what the log says of the table, or import the list again with panvault bin import; the key for documents before is kept until then";
         tracing::warn!(advice, "key.bins_not_retagged");
         false

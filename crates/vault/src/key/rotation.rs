@@ -1,4 +1,4 @@
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -104,6 +104,8 @@ pub(crate) struct Rotation {
     /// Of each key that tags.
     tags: Mutex<BTreeMap<VaultPurpose, TagsFound>>,
     rows_retagged: AtomicU64,
+    /// The table of issuers of this node bears the tag of a key for documents of before, and was given no other when it should have been.
+    is_kept_by_bins: AtomicBool,
     records: Mutex<Option<RecordsFound>>,
     /// When this node first saw a key of the vault in a state.
     seen: Mutex<BTreeMap<(VaultPurpose, u16, &'static str), Timestamp>>,
@@ -123,6 +125,7 @@ impl Rotation {
             rows_resealed: AtomicU64::new(0),
             tags: Mutex::default(),
             rows_retagged: AtomicU64::new(0),
+            is_kept_by_bins: AtomicBool::new(false),
             records: Mutex::default(),
             seen: Mutex::default(),
             keys_rotating: AtomicU64::new(0),
@@ -246,6 +249,15 @@ impl Rotation {
     /// Rows that are not what was written or that nobody can give another tag, where this node has counted them.
     pub(super) fn tags_damaged(&self, purpose: VaultPurpose) -> Option<u64> {
         Some(self.tags().get(&purpose)?.damaged)
+    }
+
+    /// Whether the table of issuers keeps a key for documents of before.
+    pub(super) fn bins_keep_key(&self, they_do: bool) {
+        self.is_kept_by_bins.store(they_do, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_kept_by_bins(&self) -> bool {
+        self.is_kept_by_bins.load(Ordering::Relaxed)
     }
 
     /// All records of idempotency keys were read; or what there is of them is nobody's to know here.

@@ -5,14 +5,17 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
+use panvault_card::{BinStatus, BinTable, NoBinTable};
 use panvault_keys::{KeyMode, KeyState, KeysError, VaultPurpose};
-use panvault_model::Role;
+use panvault_model::{IssuerFacts, Role};
 use panvault_store::audit_start::AuditStart;
 use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Effect, Expect, RowKey, Store, StoreFault};
 use panvault_testkit::conformance::note;
 use panvault_testkit::{operator, root_key, vault_header};
 use panvault_vault::limits::{RETAG_ROWS, ROTATION_STORED_SECONDS};
-use panvault_vault::{OrganisationChange, RowVerifier, VaultError, trail_moved, vault_chain};
+use panvault_vault::{
+    HeaderPlace, OrganisationChange, RowVerifier, Vault, VaultError, VaultParts, trail_moved, vault_chain,
+};
 
 use crate::vault_rotation::{AT, Place, change, entropy, opened, permit, served, start, states};
 use crate::world::{Shop, VAULT, World};
@@ -325,4 +328,50 @@ async fn who_has_the_header_alone_tags_with_the_key_that_the_documents_call_acti
     trail_moved(&*world.store, &keys, end, &told, AT).await.unwrap();
     let rows = world.store.document_read_many(vec![(DocumentKind::AuditStart, writer.0)]).await.unwrap();
     assert_eq!(rows[0].as_ref().unwrap().tag.key, 2);
+}
+
+/// A table of issuers whose file is given no other tag than that of the first key, for a time.
+struct Stuck(AtomicBool);
+
+impl BinTable for Stuck {
+    fn lookup(&self, digits: &[u8]) -> IssuerFacts {
+        NoBinTable.lookup(digits)
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn tag_key(&self) -> Option<u16> {
+        Some(if self.0.load(Ordering::Relaxed) { 1 } else { 2 })
+    }
+
+    fn status(&self) -> BinStatus {
+        NoBinTable.status()
+    }
+}
+
+/// The bug: whoever waited for a rotation waited for ever where the table of issuers could not be written anew. Its cause: nobody was told that nothing else keeps the key. Its cure: the key says so, until
+/// the table is another.
+#[tokio::test(start_paused = true)]
+async fn a_table_of_issuers_that_keeps_a_key_is_told() {
+    let (mut world, _shop, place) = served().await;
+    let bins = Arc::new(Stuck(AtomicBool::new(true)));
+    let keys = place.header().open(&root_key(1), VAULT, KeyMode::Test).unwrap();
+    let header_place = Some(Arc::clone(&place) as Arc<dyn HeaderPlace>);
+    let parts =
+        VaultParts { keys, header_place, bins: Arc::clone(&bins) as Arc<dyn BinTable>, ..world.parts() };
+    world.vault = Vault::open(parts).await.unwrap();
+    made(&world, &place, TAG).await;
+    world.vault.keys_rotate().await.unwrap();
+    let first = |world: &World| {
+        let keys = world.vault.key_inventory(&operator(&world.vault, 1).permit().unwrap()).unwrap();
+        let key = keys.into_iter().find(|key| (key.described.purpose, key.described.version) == (TAG, 1));
+        key.map(|key| (key.described.state, key.rows_left, key.rows_damaged, key.is_needed_by_bins)).unwrap()
+    };
+    assert_eq!(first(&world), (KeyState::OpenOnly, Some(0), Some(0), true));
+    bins.0.store(false, Ordering::Relaxed);
+    world.vault.keys_rotate().await.unwrap();
+    assert_eq!(states(&world.vault, 1, TAG), REPLACED);
+    assert!(!first(&world).3);
 }

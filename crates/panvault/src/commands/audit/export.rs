@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use panvault_keys::{HandOver, VaultKeyDescription, VaultKeys, VaultPurpose};
 use panvault_trail::{Fault, Restored, key_id};
 use serde_json::{Value, json};
 
 use crate::cli::Shared;
+use crate::client::Client;
 use crate::commands::document::print;
 use crate::commands::runtime;
-use crate::config;
-use crate::data::Place;
+use crate::config::{self, Config};
+use crate::data::{DataDirectory, Place};
 use crate::output;
 use crate::telemetry::{self, LogFormat};
 use crate::trail::{Exported, exported, identities, public_keys};
@@ -106,28 +108,59 @@ pub(super) fn keys(shared: &Shared) -> anyhow::Result<()> {
     let config = config::read(&shared.settings, &[])?;
     telemetry::start("error", LogFormat::Text)?;
     let keys = match Place::of(&config)? {
-        Place::Directory(directory) => {
-            runtime()?.block_on(directory.header_unattended(config.unattended()))?.keys
-        }
+        Place::Directory(directory) => runtime()?.block_on(keys_of(&directory, &config))?,
         Place::Node(node) => runtime()?.block_on(node.vault_keys(config.unattended()))?,
     };
-    let vault = keys.vault().to_string();
+    let (vault, described) = (keys.vault().to_string(), keys.descriptions());
+    let state = |version| {
+        let is_it = |key: &&VaultKeyDescription| {
+            (key.purpose, key.version) == (VaultPurpose::TrailCheckpoint, version)
+        };
+        described.iter().find(is_it).map_or("-", |key| key.state.as_str())
+    };
     let shown: Vec<_> = keys
         .checkpoint_keys()
         .map(|(version, key)| {
             let public = key.public();
-            (version, hex::encode(public.as_bytes()), key_id(&public))
+            (version, state(version), hex::encode(public.as_bytes()), key_id(&public))
         })
         .collect();
     if shared.json {
         let keys: Vec<_> = shown
             .iter()
-            .map(|(version, public_key, key)| json!({ "version": version, "public_key": public_key, "key": key }))
+            .map(|(version, state, public_key, key)| {
+                json!({ "version": version, "state": state, "public_key": public_key, "key": key })
+            })
             .collect();
         return print(&json!({ "vault": vault, "keys": keys }), true);
     }
-    for (version, public_key, key) in shown {
-        output::line(format!("{public_key}  version {version}  named {key} in checkpoints"))?;
+    for (version, state, public_key, key) in shown {
+        let signs = match state {
+            "active" => "",
+            "pre_active" => "  signs nothing yet",
+            _ => "  signs nothing more",
+        };
+        output::line(format!("{public_key}  version {version}  named {key} in checkpoints{signs}"))?;
     }
     Ok(())
+}
+
+/// The keys of a vault in its directory, in the states that its documents say: its header is not told each step of a rotation.
+async fn keys_of(directory: &DataDirectory, config: &Config) -> anyhow::Result<VaultKeys> {
+    let named = async {
+        let mut client = Client::begin(config).await?;
+        let named = client.header_named().await;
+        client.end().await;
+        named
+    };
+    let named: anyhow::Result<HandOver> = named.await;
+    // Behind that: a key is in the header before documents name it.
+    let keys = directory.header_unattended(config.unattended()).await?.keys;
+    match named {
+        Ok(named) => keys.take(&named)?,
+        Err(error) => output::note(format!(
+            "which of them signs is as it was when the header was last written, for the vault is not asked: {error:#}"
+        )),
+    }
+    Ok(keys)
 }

@@ -35,6 +35,12 @@ impl Waited {
             "{damaged} damaged rows keep the key before, and nothing else does: panvault doctor and key.row_damaged, key.row_not_resealed and key.rows_left in the log say which; \
              the rotation goes on by itself, within ten minutes, once they are put right or gone"
         );
+        let is_kept_by_bins = |key: &&Value| key.get("needed_by_bins").and_then(Value::as_bool) == Some(true);
+        ensure!(
+            left > 0 || !before.iter().any(is_kept_by_bins),
+            "the table of issuers keeps the key before, and nothing else does: it bears its tag and could not be given another. Why, bins.not_retagged, bins.kept or bins.foreign in the log of \
+             the server say. See who may write to the directory, import the list again with panvault bin import, or remove it with panvault bin remove; the rotation goes on by itself then"
+        );
         Ok(())
     }
 }
@@ -68,5 +74,9 @@ mod tests {
         assert!(sees(&mut waited, &[until(1)]).is_some());
         let said = sees(&mut waited, &[key(0, 2)]).unwrap();
         assert!(said.starts_with("2 damaged rows keep the key before") && said.contains("panvault doctor"));
+        let by_bins = |left: u64| json!({ "rows_left": left, "rows_damaged": 0, "needed_by_bins": true });
+        assert_eq!(sees(&mut waited, &[by_bins(1)]), None, "documents move on yet");
+        let said = sees(&mut waited, &[by_bins(0)]).unwrap();
+        assert!(said.starts_with("the table of issuers keeps the key before") && said.contains("bin import"));
     }
 }

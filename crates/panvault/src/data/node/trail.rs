@@ -5,7 +5,7 @@ use core::time::Duration;
 use anyhow::Context;
 use panvault_keys::VaultKeys;
 use panvault_store_postgres::PostgresStore;
-use panvault_vault::{SystemClock, TrailExamined, trail_examine};
+use panvault_vault::{SystemClock, TrailExamined, keys_as_documents_say, trail_examine};
 
 use crate::data::beside::{KEYS_CHANGE, Looked, looked, versions};
 use crate::data::node::NodeDirectory;
@@ -16,11 +16,16 @@ use crate::data::{Unattended, chain};
 const READ_TIME: Duration = Duration::from_secs(60);
 
 impl NodeDirectory {
-    /// The keys of the vault.
+    /// The keys of the vault, in the states that its documents say.
     pub(crate) async fn vault_keys(&self, by: Unattended<'_>) -> anyhow::Result<VaultKeys> {
         let (database, row, mode) = self.reach(READ_TIME).await?;
         let slot = self.unattended_of(&row, mode, by).await?;
-        Ok(self.header_by(&database, &row, mode, slot.as_ref())?.keys)
+        let keys = self.header_by(&database, &row, mode, slot.as_ref())?.keys;
+        let store = PostgresStore::open(database, chain(&keys), node_make(&SystemClock::start())?).await?;
+        keys_as_documents_say(&store, &keys)
+            .await
+            .context("the documents of the vault do not agree with its keys")?;
+        Ok(keys)
     }
 
     /// Holds every record of every chain against its tag and its place, and the chains against one another and the checkpoint. Changes nothing.
