@@ -123,6 +123,10 @@ impl Applier {
             }
         }
         self.schema.look(view)?;
+        // What is kept for backups waits for no view that is held up: the frames are durable.
+        for frame in frames.iter().filter(|frame| ended(&frame.notes, &frame.effects) == Ended::Keys) {
+            self.spares.archive_release(frame.segment.saturating_add(1));
+        }
         let Some(found_by) = self.carry(view, &frames)? else {
             // The log has these frames; the next start carries them.
             return Ok(Some(true));
@@ -131,11 +135,7 @@ impl Applier {
         for frame in &frames {
             match ended(&frame.notes, &frame.effects) {
                 Ended::Nothing => {}
-                Ended::Rows => self.deleted.note(frame.segment),
-                Ended::Keys => {
-                    self.deleted.note(frame.segment);
-                    self.spares.archive_release(frame.segment.saturating_add(1));
-                }
+                Ended::Rows | Ended::Keys => self.deleted.note(frame.segment),
             }
         }
         self.applied(&frames, found_by);

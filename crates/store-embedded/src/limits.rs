@@ -68,6 +68,12 @@ pub const ZERO_PAUSE_MILLIS: u64 = 5;
 /// Milliseconds between two tries to make room for the next segment when the disk is full.
 pub const SPARE_RETRY_MILLIS: u64 = 500;
 
+/// Milliseconds until a segment that could not be erased is tried again for the first time.
+pub const ERASE_RETRY_MILLIS: u64 = 500;
+
+/// Seconds between two later tries at most: each pause is twice as long as the one before.
+pub const ERASE_RETRY_SECONDS_MAX: u64 = 300;
+
 /// Rows that a start's look at everything takes at a time while the store has nothing else to do, some milliseconds.
 pub const PATROL_ROWS: usize = 1024;
 

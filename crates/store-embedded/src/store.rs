@@ -481,6 +481,7 @@ impl Store for EmbeddedStore {
             sequence: shared.durable.load(Ordering::SeqCst),
             waiting: shared.queue.len(),
             archive: shared.spares.archived(),
+            unerased: shared.spares.unerased(),
             ..StoreStatus::default()
         }
     }

@@ -90,6 +90,8 @@ pub struct StoreStatus {
     pub batches: Batches,
     /// What of the log is kept for incremental backups, where any may be, or is left of when it was.
     pub archive: Option<Archived>,
+    /// Segments of the log that nobody needs and that could not be erased, or wait for one that could not. They are tried again.
+    pub unerased: usize,
 }
 
 /// What a log has given up and keeps for incremental backups.

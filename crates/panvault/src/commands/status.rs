@@ -175,6 +175,11 @@ fn lines(status: &Value) -> anyhow::Result<()> {
     });
     let disk = text("disk_bytes")
         .map(|bytes| format!("{bytes} bytes, {} segments of the log", said("log_segments")));
+    let unerased = text("log_segments_unerased").map(|count| {
+        format!(
+            "{count} segments of the log that nobody needs: log.segment_not_erased in the log says why; they are tried again"
+        )
+    });
     let archive = text("backup_archive_bytes").map(|bytes| {
         let since = match text("backup_archive_since") {
             Some(since) => format!("; an increment can go on from a backup of {since} or later"),
@@ -232,6 +237,7 @@ fn lines(status: &Value) -> anyhow::Result<()> {
         ("damaged", damaged),
         ("disk", disk),
         ("archive", archive),
+        ("unerased", unerased),
         ("database", database),
         ("standbys", standbys(status)),
         ("node", alive),

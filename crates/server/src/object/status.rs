@@ -236,6 +236,9 @@ object! {
         optional "backup_archive_bytes_max" => Count = view.status.store.archive.map(|archive| Number(archive.bytes_max));
         /// When the first commit that is kept was made: an increment can go on from a backup of then or later. Left out while none is kept.
         optional "backup_archive_since" => Timestamp = view.status.store.archive.and_then(|archive| archive.since);
+        /// Segments of the log that nobody needs and that could not be erased, or wait for one that could not; left out where there are none. They are tried again by themselves, and
+        /// `log.segment_not_erased` in the log says why.
+        optional "log_segments_unerased" => Count = Some(view.status.store.unerased as u64).filter(|count| *count > 0).map(Number);
         /// Bytes on the disk, of all that belongs to the vault.
         optional "disk_bytes" => Count = view.report.disk_bytes.map(Number);
         /// The database, where nodes share one.

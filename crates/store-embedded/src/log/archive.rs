@@ -155,6 +155,11 @@ impl Archive {
         self.segments.front().is_some_and(|oldest| is_over || oldest.number < self.wanted_from)
     }
 
+    /// How many nobody wants any more.
+    pub(crate) fn leaving(&self) -> usize {
+        self.segments.iter().filter(|segment| segment.number < self.wanted_from).count()
+    }
+
     /// Takes out one that is to be erased: the oldest goes first.
     pub(crate) fn take_leaving(&mut self) -> Option<u64> {
         if !self.has_leaving() {

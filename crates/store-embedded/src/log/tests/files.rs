@@ -15,6 +15,8 @@ struct Disk {
     names: BTreeMap<PathBuf, Arc<Mutex<Vec<u8>>>>,
     calls: usize,
     stop_at: Option<usize>,
+    /// It can be given no other name.
+    held: Option<PathBuf>,
     /// Most bytes that were read at once.
     read_bytes_max: usize,
 }
@@ -43,6 +45,11 @@ impl MemoryFiles {
     pub(super) fn stop_after(&self, calls: usize) {
         let mut disk = lock(&self.0);
         disk.stop_at = Some(disk.calls + calls);
+    }
+
+    /// Lets this file be given no other name, or all again.
+    pub(super) fn hold(&self, path: Option<PathBuf>) {
+        lock(&self.0).held = path;
     }
 
     /// Most bytes of a file that were read at once.
@@ -99,6 +106,9 @@ impl Files for MemoryFiles {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut disk = self.call()?;
+        if disk.held.as_deref() == Some(from) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         let bytes = disk.names.remove(from).ok_or_else(missing)?;
         disk.names.insert(to.to_owned(), bytes);
         Ok(())

@@ -1,7 +1,10 @@
 //! The thread that readies segments and lets old ones go.
 
+use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
 
 use super::files::MemoryFiles;
 use super::support::{Log, SEGMENT_BYTES, assert_front, failure, read_image, segment};
@@ -116,6 +119,50 @@ fn archiving_segments_may_be_cut_off_anywhere() {
             break;
         }
     }
+}
+
+fn until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(30));
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The bug: a segment that could not be erased stayed until the next start, an archived one without anybody knowing of it. Its cause: the thread forgot the one, and stopped before the other. Its cure: it is
+/// tried again, and counted meanwhile.
+#[test]
+fn what_could_not_be_erased_is_tried_again() {
+    let archived = |number: u64| archived_path(Path::new("log"), number);
+    let files = MemoryFiles::of(five().image());
+    let start = || {
+        let (shared, log) = (Arc::new(files.clone()), PathBuf::from("log"));
+        Spares::start(shared, log, SEGMENT_BYTES, 1, 3 * SEGMENT_BYTES, failure()).unwrap()
+    };
+    let spares = start();
+    let is_there = |path: &PathBuf| files.image().contains_key(path);
+    // One that cannot be archived is archived later.
+    files.hold(Some(segment(1)));
+    spares.recycle([1, 2, 3].map(segment));
+    until(|| spares.unerased() == 3);
+    assert!(is_there(&segment(1)) && is_there(&segment(2)), "those behind it wait");
+    files.hold(None);
+    until(|| is_there(&archived(3)));
+    assert_eq!(spares.unerased(), 0);
+    // One that cannot be erased is erased later.
+    files.hold(Some(archived(1)));
+    spares.archive_release(3);
+    until(|| spares.unerased() == 2);
+    assert!(is_there(&archived(1)) && is_there(&archived(2)));
+    // It is no hindrance to the end, and the next start goes on.
+    drop(spares);
+    assert!(is_there(&archived(1)));
+    let spares = start();
+    spares.archive_release(3);
+    until(|| spares.unerased() > 0);
+    files.hold(None);
+    until(|| !is_there(&archived(1)) && !is_there(&archived(2)) && spares.unerased() == 0);
+    assert!(is_there(&archived(3)));
 }
 
 /// A segment was erased as far as new segments are long. One that was made when they were longer kept what was behind
