@@ -61,7 +61,7 @@ export function Clock({ until, over }: { until: string; over: string }) {
 }
 
 const GOOD = ["AUTHORIZED", "SETTLEMENT_REQUESTED", "SETTLEMENT_SUBMITTED", "SETTLEMENT_PARTIAL", "SETTLEMENT_COMPLETED", "PROCESSED", "DELIVERED", "ready", "held", "verified", "completed", "active"];
-const BAD = ["DECLINED", "FAILED", "UNAVAILABLE", "NOT_SUPPORTED", "not ready", "disabled", "expired", "failed", "broken", "error", "overdue"];
+const BAD = ["DECLINED", "FAILED", "UNAVAILABLE", "NOT_SUPPORTED", "not ready", "disabled", "expired", "failed", "broken", "error", "overdue", "stuck"];
 const OPEN = ["UNKNOWN", "PENDING", "INITIATED", "WAITING", "processing", "warn"];
 
 /** A state, told by its word and, beside that, by its colour. */

@@ -41,6 +41,15 @@ export async function checkouts(stand) {
   await page.getByText("Pages of checkouts show none.").waitFor();
   // How old its keys are is seen there, and no key.
   assert.match(await page.getByRole("region", { name: "Table of encryption keys" }).textContent(), /Data.*Active.*Fingerprint.*Active/);
+  // One that damaged rows keep is told: nobody waits for it.
+  const stuck = { _id: "0".repeat(24), organisation: themed._id, purpose: "data", version: 1, state: "open_only", created_at: "2026-01-02T03:04:05.000Z", overdue: false, rows_left: 0, rows_damaged: 2 };
+  const keys = `**/v1/organisation/${themed._id}/key*`;
+  await page.route(keys, (route) => route.fulfill({ json: [stuck] }));
+  await go(page, "checkouts");
+  await go(page, `setup/organisations/${themed._id}`);
+  await page.getByText("A rotation does not end by itself").waitFor();
+  assert.match(await page.getByRole("region", { name: "Table of encryption keys" }).textContent(), /Data.*Open only.*Stuck.*0.*2/);
+  await page.unroute(keys);
 
   // On a telephone every column of what has no page of its own is there.
   await page.setViewportSize({ width: 360, height: 720 });
