@@ -224,6 +224,7 @@ async fn ended(client: &mut Client, of: &str, made: &Value) -> anyhow::Result<()
         if before.is_empty() {
             return Ok(());
         }
+        waited.asks_who_counts(client, &before).await?;
         waited.sees(&before, &now().to_string())?;
         let until = before.iter().find_map(|key| key.get("destroyed_at")?.as_str().map(str::to_owned));
         if until.is_some() && until != known_until {

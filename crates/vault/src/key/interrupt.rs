@@ -25,6 +25,11 @@ impl Sweep {
     pub(super) fn of(keys: &[OrganisationKey], begun: Timestamp) -> Self {
         Self { begun, keys: keys.iter().map(retired).collect() }
     }
+
+    /// It is for this key no more, which waits until what it made was known for as long as it should be: that moment ends the sweep.
+    pub(super) fn leaves(&mut self, key: Retired) {
+        self.keys.remove(&key);
+    }
 }
 
 impl Vault {

@@ -123,7 +123,7 @@ impl Vault {
         idle: &BTreeMap<Retired, u64>,
         begun: Timestamp,
     ) -> Result<Rotated, VaultError> {
-        let (sweep, mut idle) = (Sweep::of(&left, begun), idle.clone());
+        let (mut sweep, mut idle) = (Sweep::of(&left, begun), idle.clone());
         // Nothing more is sealed or made with them, and what was is stored.
         self.requests_before_end().await?;
         self.commits_before_end().await?;
@@ -153,6 +153,7 @@ impl Vault {
                         Next::Forget => wanted.forgotten.insert(retired(&key)),
                         Next::Wait => {
                             idle.insert(retired(&key), 0);
+                            sweep.leaves(retired(&key));
                             ended = Rotated::Waits;
                             continue;
                         }

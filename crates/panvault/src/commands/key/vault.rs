@@ -121,6 +121,7 @@ async fn ended(opening: &Opening, purpose: VaultPurpose) -> anyhow::Result<Ended
                 return Ok(Ended::Needed(by));
             }
         }
+        waited.asks_who_counts(&mut client, &before).await?;
         waited.sees(&before, &now().to_string())?;
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -3,15 +3,49 @@
 use anyhow::ensure;
 use serde_json::Value;
 
+use crate::client::Client;
 use crate::output;
 
 /// What was said last.
 #[derive(Default)]
 pub(super) struct Waited {
     said: Option<(u64, u64)>,
+    /// It was said that another node counts.
+    is_elsewhere: bool,
 }
 
+/// What reads all rows for a key before and says how many are left: of the others there is nothing to count, or each node knows.
+const COUNTED: [&str; 5] = ["data", "fingerprint", "row_tag", "document_tag", "idempotency"];
+
 impl Waited {
+    /// Says once that another node counts what is left of these keys, where this one does not.
+    pub(super) async fn asks_who_counts(
+        &mut self,
+        client: &mut Client,
+        before: &[&Value],
+    ) -> anyhow::Result<()> {
+        let is_uncounted = |key: &&Value| {
+            let purpose = key.get("purpose").and_then(Value::as_str).unwrap_or_default();
+            key.get("state").is_some_and(|state| state == "open_only")
+                && key.get("rows_left").is_none()
+                && COUNTED.contains(&purpose)
+        };
+        if self.is_elsewhere || !before.iter().any(is_uncounted) {
+            return Ok(());
+        }
+        let status = client.get("/v1/status").await?;
+        let named = |name| status.get(name).and_then(Value::as_str);
+        if let (Some(own), Some(on_duty)) = (named("node"), named("node_on_duty"))
+            && own != on_duty
+        {
+            self.is_elsewhere = true;
+            output::note(format!(
+                "node {on_duty} has the duty and counts what is left and what is damaged; this one, {own}, does not know: run the command beside that one to be told"
+            ));
+        }
+        Ok(())
+    }
+
     /// Says how much still needs these keys, which another took the place of, where that is another number than before. An error where a reading of all rows found nothing
     /// but what nobody can write anew. `now` is as times are in JSON.
     pub(super) fn sees(&mut self, before: &[&Value], now: &str) -> anyhow::Result<()> {

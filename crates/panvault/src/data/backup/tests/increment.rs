@@ -79,7 +79,7 @@ fn a_full_backup_and_its_increments_are_the_vault_as_of_the_last() {
     assert_eq!(there[order].note.action, Action::VaultRestore);
     let directory = DataDirectory::find(&to).unwrap();
     let keys = directory.header_by(&trial.slot()).unwrap().keys;
-    assert_eq!(data::examined(&directory, keys).unwrap().findings, []);
+    assert_eq!(data::judged::examined(&directory, keys).unwrap().findings, []);
     // Elsewhere, by their names; and an earlier one alone.
     let elsewhere = trial.directory.path().join("elsewhere");
     fs::create_dir(&elsewhere).unwrap();

@@ -22,7 +22,7 @@ fn retire(trial: &Trial) {
 fn findings(trial: &Trial) -> Vec<String> {
     let directory = DataDirectory::find(&trial.vault()).unwrap();
     let keys = directory.header_by(&trial.slot()).unwrap().keys;
-    let examined = data::examined(&directory, keys).unwrap();
+    let examined = data::judged::examined(&directory, keys).unwrap();
     examined.findings.iter().map(|finding| format!("{finding:?}")).collect()
 }
 
@@ -98,7 +98,7 @@ fn records_that_are_kept_no_longer_are_no_part_of_an_increment() {
     trial.restore(&made.path, &to).unwrap();
     let directory = DataDirectory::find(&to).unwrap();
     let keys = directory.header_by(&trial.slot()).unwrap().keys;
-    assert_eq!(data::examined(&directory, keys).unwrap().findings, []);
+    assert_eq!(data::judged::examined(&directory, keys).unwrap().findings, []);
 }
 
 /// A key of the chain goes when trail and log have nothing more that it chained; backups from before have it, and none but a full one goes on from what was made under it.
