@@ -1,6 +1,10 @@
 //! The audit trail: a chain for each node, one row for each of its steps.
 
+mod marks;
+mod renewal;
+
 use panvault_model::NodeId;
+use panvault_store::checkpoint::ChainTag;
 use panvault_store::codec::{Reader, RowFault};
 use panvault_store::{AuditNote, AuditRecord, Chain, StoreFault};
 use tokio_postgres::Row;
@@ -9,6 +13,10 @@ use tokio_postgres::types::Type;
 use crate::connect::Database;
 use crate::limits::LOCK_TIME;
 use crate::row::guarded;
+
+pub use marks::{ChainMark, MarkState};
+pub(crate) use marks::{mark, mark_state, marks};
+pub(crate) use renewal::{key, renewed, retag};
 
 const UNREADABLE: StoreFault = StoreFault::Read("a row of the audit trail is not as it was written");
 const UNCHAINED: StoreFault =
@@ -24,11 +32,8 @@ const STEPS: i64 = 256;
 /// Steps that are deleted at once.
 const FORGOTTEN_AT_ONCE: i64 = 4_096;
 
-/// The version of a key (2), and a tag that it made (32).
-pub(crate) type Link = [u8; 34];
-
 /// Before the first step of a chain.
-pub(crate) const FIRST_TAG: Link = [0; 34];
+pub(crate) const FIRST_TAG: ChainTag = [0; 34];
 
 /// One step of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,14 +45,14 @@ pub(crate) struct Step {
     /// The notes, one behind the other.
     pub(crate) notes: Vec<u8>,
     /// Over the tag before, writer, place and notes.
-    pub(crate) tag: Link,
+    pub(crate) tag: ChainTag,
 }
 
 impl Step {
     /// The step that comes behind a tag.
     pub(crate) fn new(
         chain: &dyn Chain,
-        previous: &Link,
+        previous: &ChainTag,
         writer: NodeId,
         place: u64,
         notes: &[AuditNote],
@@ -85,7 +90,7 @@ impl Step {
 }
 
 /// The tag of the next step, under the key of now.
-fn tag(chain: &dyn Chain, previous: &Link, writer: NodeId, place: u64, notes: &[u8]) -> Link {
+fn tag(chain: &dyn Chain, previous: &ChainTag, writer: NodeId, place: u64, notes: &[u8]) -> ChainTag {
     let made = || {
         let version = chain.version(version_of(previous));
         let tag = tag_under(chain, version, previous, writer, place, notes)?;
@@ -96,7 +101,7 @@ fn tag(chain: &dyn Chain, previous: &Link, writer: NodeId, place: u64, notes: &[
 }
 
 /// Whether a step is the one behind this tag. A chain does not go back to an earlier key: who has that makes nothing behind what a later one made.
-fn verify(chain: &dyn Chain, previous: &Link, writer: NodeId, step: &Step) -> Result<(), StoreFault> {
+fn verify(chain: &dyn Chain, previous: &ChainTag, writer: NodeId, step: &Step) -> Result<(), StoreFault> {
     let version = version_of(&step.tag);
     let made = tag_under(chain, version, previous, writer, step.place, &step.notes);
     match made {
@@ -109,7 +114,7 @@ fn verify(chain: &dyn Chain, previous: &Link, writer: NodeId, step: &Step) -> Re
 fn tag_under(
     chain: &dyn Chain,
     version: u16,
-    previous: &Link,
+    previous: &ChainTag,
     writer: NodeId,
     place: u64,
     notes: &[u8],
@@ -118,7 +123,7 @@ fn tag_under(
 }
 
 /// A key that makes is always there; if it ever were not, this is a tag that nothing verifies.
-pub(crate) fn link(version: u16, tag: Option<[u8; 32]>) -> Link {
+pub(crate) fn link(version: u16, tag: Option<[u8; 32]>) -> ChainTag {
     let mut link = FIRST_TAG;
     let bytes = version.to_be_bytes().into_iter().chain(tag.unwrap_or_default());
     link.iter_mut().zip(bytes).for_each(|(slot, byte)| *slot = byte);
@@ -126,7 +131,7 @@ pub(crate) fn link(version: u16, tag: Option<[u8; 32]>) -> Link {
 }
 
 /// Version of the key of a tag; 0 before the first.
-pub(crate) const fn version_of(link: &Link) -> u16 {
+pub(crate) const fn version_of(link: &ChainTag) -> u16 {
     let [high, low, ..] = *link;
     u16::from_be_bytes([high, low])
 }
@@ -195,62 +200,6 @@ pub(crate) async fn ends(database: &Database, writers: Vec<NodeId>) -> Result<Ve
     Ok(ends)
 }
 
-/// How far the chain of a writer has come: its last record, and the tag of the step that ends with it, which stands for all of the chain up to there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChainMark {
-    /// Whose chain.
-    pub writer: NodeId,
-    /// The place of the record, counted from 1.
-    pub place: u64,
-    /// The version of its key and the tag of the step.
-    pub tag: [u8; 34],
-}
-
-/// How a chain stands to a mark that was made of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MarkState {
-    /// It goes through it, or ends there.
-    Stands,
-    /// It ends before, with this record; 0 for one that is not there.
-    Short {
-        /// The place of its last record.
-        end: u64,
-    },
-    /// It has something else there.
-    Other,
-}
-
-/// How far a writer has come; `None` of who has written nothing.
-pub(crate) async fn mark(database: &Database, writer: NodeId) -> Result<Option<ChainMark>, StoreFault> {
-    let last = last_two(database, writer).await?.into_iter().find(|step| step.count > 0);
-    Ok(last.map(|step| ChainMark { writer, place: step.end().saturating_sub(1), tag: step.tag }))
-}
-
-/// Whether a tag is under a later key: the last step of a chain that is over was given another. Whether it is what that says shows whoever reads the chain.
-fn is_later_link(tag: &[u8], than: &Link) -> bool {
-    let tag: Option<&Link> = tag.try_into().ok();
-    tag.is_some_and(|tag| version_of(tag) > version_of(than))
-}
-
-/// How the chain of a writer stands to a mark.
-pub(crate) async fn mark_state(database: &Database, mark: &ChainMark) -> Result<MarkState, StoreFault> {
-    let sql = "SELECT place + count - 1, tag FROM audit WHERE writer = $1 AND place <= $2 AND count > 0 ORDER BY place DESC LIMIT 1";
-    let place = i64::try_from(mark.place).unwrap_or(i64::MAX);
-    let writer = mark.writer.as_bytes().as_slice();
-    let rows = database.query(sql, &[(&writer, Type::BYTEA), (&place, Type::INT8)]).await?;
-    let Some(row) = rows.first() else { return Ok(MarkState::Short { end: 0 }) };
-    let (end, tag): (i64, &[u8]) =
-        (row.try_get(0).map_err(|_| UNREADABLE)?, row.try_get(1).map_err(|_| UNREADABLE)?);
-    let end = u64::try_from(end).map_err(|_| UNREADABLE)?;
-    Ok(if end < mark.place {
-        MarkState::Short { end }
-    } else if end == mark.place && (tag == mark.tag || is_later_link(tag, &mark.tag)) {
-        MarkState::Stands
-    } else {
-        MarkState::Other
-    })
-}
-
 /// Records of a writer from a place on. Each step is held against its tag and the one before, as far as they are read.
 pub(crate) async fn read(
     database: &Database,
@@ -316,50 +265,8 @@ pub(crate) async fn forget(database: &Database, writer: NodeId, first: u64) -> R
     Ok(())
 }
 
-/// Version of the key of the step that has this record, or the first behind it; `None` where there is none. One that is the last of its chain, whose writer writes no more, is held against
-/// its tag and given one under the key of now.
-pub(crate) async fn key(
-    database: &Database,
-    chain: &dyn Chain,
-    writer: NodeId,
-    first: u64,
-    is_over: bool,
-) -> Result<Option<u16>, StoreFault> {
-    let (place, previous) = before(database, writer, first.max(1)).await?;
-    let sql = "SELECT place, count, notes, tag FROM audit WHERE writer = $1 AND place >= $2 AND count > 0 ORDER BY place LIMIT 2";
-    let place = i64::try_from(place).unwrap_or(i64::MAX);
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-        [(&writer.as_bytes().as_slice(), Type::BYTEA), (&place, Type::INT8)];
-    let rows = database.query(sql, &parameters).await?;
-    let steps = rows.iter().map(Step::of).collect::<Result<Vec<_>, _>>()?;
-    match steps.as_slice() {
-        [] => Ok(None),
-        [last] if is_over && version_of(&last.tag) < chain.version(0) => {
-            verify(chain, &previous, writer, last)?;
-            let next = tag(chain, &previous, writer, last.place, &last.notes);
-            let is_done = rechain(database, writer, last, &next).await?;
-            Ok(Some(version_of(if is_done { &next } else { &last.tag })))
-        }
-        [step, ..] => Ok(Some(version_of(&step.tag))),
-    }
-}
-
-/// Gives the last step of a chain another tag. `false` where it is not that any more.
-async fn rechain(database: &Database, writer: NodeId, step: &Step, next: &Link) -> Result<bool, StoreFault> {
-    let sql = format!(
-        "UPDATE audit SET tag = $4 WHERE writer = $1 AND place = $2 AND tag = $3 \
-         AND NOT EXISTS (SELECT 1 FROM audit AS later WHERE later.writer = $1 AND later.place > $2 AND later.count > 0) AND {} RETURNING 1",
-        guarded(LOCK_TIME)
-    );
-    let place = i64::try_from(step.place).unwrap_or(i64::MAX);
-    let (writer, tag, next) = (writer.as_bytes().as_slice(), step.tag.as_slice(), next.as_slice());
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] =
-        [(&writer, Type::BYTEA), (&place, Type::INT8), (&tag, Type::BYTEA), (&next, Type::BYTEA)];
-    Ok(!database.write(&sql, &parameters).await?.is_empty())
-}
-
 /// Where the step begins that has this place, and the tag before it.
-async fn before(database: &Database, writer: NodeId, first: u64) -> Result<(u64, Link), StoreFault> {
+async fn before(database: &Database, writer: NodeId, first: u64) -> Result<(u64, ChainTag), StoreFault> {
     let sql = "SELECT place, count, notes, tag FROM audit WHERE writer = $1 AND place <= $2 ORDER BY place DESC LIMIT 2";
     let place = i64::try_from(first).unwrap_or(i64::MAX);
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =

@@ -113,8 +113,8 @@ impl Database {
     }
 
     /// Marks the place behind the end of each of these chains, so that none goes on: a node that is there after all, and was not heard of, finds its place
-    /// taken and ends. Whoever has written meanwhile has another end than this.
-    pub async fn chains_close(&self, chain: &dyn Chain, ends: &[(NodeId, u64)]) -> Result<(), StoreFault> {
+    /// taken and ends. Whoever has written meanwhile has another end than this: `false`.
+    pub async fn chains_close(&self, chain: &dyn Chain, ends: &[(NodeId, u64)]) -> Result<bool, StoreFault> {
         let (mut writers, mut places, mut tags) = (Vec::new(), Vec::new(), Vec::new());
         for (writer, end) in ends {
             let place = end.saturating_add(1);
@@ -128,11 +128,11 @@ impl Database {
             "INSERT INTO audit (writer, place, count, notes, tag) \
              SELECT closed.writer, closed.place, 0, ''::bytea, closed.tag \
              FROM unnest($1, $2, $3) AS closed (writer, place, tag) WHERE {DURABLE} \
-             ON CONFLICT (writer, place) DO UPDATE SET tag = excluded.tag WHERE audit.count = 0"
+             ON CONFLICT (writer, place) DO UPDATE SET tag = excluded.tag WHERE audit.count = 0 RETURNING 1"
         );
         let arguments = [Argument::BytesOf(&writers), Argument::Ints(&places), Argument::BytesOf(&tags)];
         let typed: Vec<_> = arguments.iter().map(Argument::typed).collect();
-        self.write(&sql, &typed).await.map(drop)
+        Ok(self.write(&sql, &typed).await?.len() == ends.len())
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use panvault_model::{
     ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
 };
+use panvault_store::checkpoint::{ChainTag, TrailMark};
 use panvault_store::{
     ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, Chain, CheckoutQuery, CheckoutRow, Commit,
     CustomerQuery, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentKind,
@@ -252,8 +253,24 @@ impl Store for PostgresStore {
         Box::pin(audit::forget(&self.database, writer, first))
     }
 
-    fn chain_key(&self, writer: NodeId, first: u64, is_over: bool) -> Pending<'_, Option<u16>> {
-        Box::pin(audit::key(&self.database, self.chain.as_ref(), writer, first, is_over))
+    fn audit_marks(&self, chains: Vec<(NodeId, u64)>) -> Pending<'_, Vec<TrailMark>> {
+        Box::pin(audit::marks(&self.database, chains))
+    }
+
+    fn audit_close(&self, writer: NodeId, end: u64) -> Pending<'_, bool> {
+        Box::pin(async move { self.database.chains_close(self.chain.as_ref(), &[(writer, end)]).await })
+    }
+
+    fn chain_key(&self, writer: NodeId, first: u64) -> Pending<'_, Option<u16>> {
+        Box::pin(audit::key(&self.database, writer, first))
+    }
+
+    fn chain_renewed(&self, writer: NodeId, first: u64, mark: TrailMark) -> Pending<'_, Option<ChainTag>> {
+        Box::pin(audit::renewed(&self.database, self.chain.as_ref(), writer, first, mark))
+    }
+
+    fn chain_retag(&self, writer: NodeId, mark: TrailMark, next: ChainTag) -> Pending<'_, bool> {
+        Box::pin(async move { audit::retag(&self.database, writer, mark, &next).await })
     }
 
     fn status(&self) -> StoreStatus {

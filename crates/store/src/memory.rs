@@ -5,6 +5,7 @@ use panvault_model::{
     ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
 };
 
+use crate::checkpoint::TrailMark;
 use crate::commit::{Commit, Outcome};
 use crate::decide::{Decision, Standing, State, decide};
 use crate::document::{DocumentKind, DocumentRow};
@@ -40,6 +41,8 @@ struct Tables {
     audit: Vec<AuditRecord>,
     /// How many records each writer has written.
     written: BTreeMap<NodeId, u64>,
+    /// Those that write no more.
+    closed: BTreeSet<NodeId>,
 }
 
 /// Where each table begins.
@@ -99,8 +102,10 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// The same rows, as one of several nodes sees and writes them. Vaults that are open at the same time need one of these each.
+    /// The same rows, as one of several nodes sees and writes them. Vaults that are open at the same time need one of these each. A chain that was closed
+    /// goes on here.
     pub fn beside(&self, writer: NodeId) -> Self {
+        self.tables().closed.remove(&writer);
         Self { tables: Arc::clone(&self.tables), writer, shared: true }
     }
 
@@ -110,6 +115,9 @@ impl MemoryStore {
 
     fn done(&self, commit: Commit) -> Result<Outcome, StoreFault> {
         let mut tables = self.tables();
+        if tables.closed.contains(&self.writer) {
+            return Err(StoreFault::Stopped);
+        }
         match decide(&commit, &*tables)? {
             Decision::Claimed(row) => return Ok(Outcome::Claimed(row)),
             Decision::Unmet(at) => return Ok(Outcome::Unmet(at)),
@@ -432,7 +440,24 @@ impl Store for MemoryStore {
         ready(())
     }
 
-    fn chain_key(&self, _writer: NodeId, _first: u64, _is_over: bool) -> Pending<'_, Option<u16>> {
+    fn audit_marks(&self, chains: Vec<(NodeId, u64)>) -> Pending<'_, Vec<TrailMark>> {
+        let tables = self.tables();
+        let end = |writer: &NodeId| tables.written.get(writer).copied().unwrap_or(0);
+        let mark =
+            |(writer, place): &(NodeId, u64)| TrailMark { place: end(writer).min(*place), tag: [0; 34] };
+        ready(chains.iter().map(mark).collect())
+    }
+
+    fn audit_close(&self, writer: NodeId, end: u64) -> Pending<'_, bool> {
+        let mut tables = self.tables();
+        let is_end = tables.written.get(&writer).copied().unwrap_or(0) == end;
+        if is_end {
+            tables.closed.insert(writer);
+        }
+        ready(is_end)
+    }
+
+    fn chain_key(&self, _writer: NodeId, _first: u64) -> Pending<'_, Option<u16>> {
         ready(None)
     }
 

@@ -7,6 +7,7 @@ use panvault_model::{
     ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
 };
 
+use crate::checkpoint::{ChainTag, TrailMark};
 use crate::codec::RowFault;
 use crate::commit::{Commit, Outcome};
 use crate::document::{DocumentKind, DocumentRow};
@@ -298,10 +299,28 @@ pub trait Store: Send + Sync {
     /// some of them, which is nobody's loss; what was begun and not done is done when it is asked again.
     fn audit_forget(&self, writer: NodeId, first: u64) -> Pending<'_, ()>;
 
+    /// Of each of these chains the last step that begins at this place or before, in their order; [`TrailMark::NONE`] where there is none. All of them are of one moment. Reads no records.
+    fn audit_marks(&self, chains: Vec<(NodeId, u64)>) -> Pending<'_, Vec<TrailMark>>;
+
+    /// Has a chain that ends with this record not go on: whoever writes under that name stops, unless it is opened anew. `false` where it has gone on.
+    fn audit_close(&self, writer: NodeId, end: u64) -> Pending<'_, bool>;
+
     /// Version of the key that whoever reads the chain of a writer from this record on needs first; `None` where nothing is there, or nothing is chained. Those of before are needed by nobody. Where
-    /// `is_over` says that its writer writes no more, what is left of it may be chained anew with the key of now, when it is one step that verifies; and where only what nobody reads
-    /// any more still needs an earlier key, the store sees to it that this goes.
-    fn chain_key(&self, writer: NodeId, first: u64, is_over: bool) -> Pending<'_, Option<u16>>;
+    /// only what nobody reads any more still needs an earlier key, the store sees to it that this goes.
+    fn chain_key(&self, writer: NodeId, first: u64) -> Pending<'_, Option<u16>>;
+
+    /// The tag under the key of now of a step that has this mark; the step is held against that first. `None` where it is not there, is not the last of its chain or not the
+    /// only one from record `first` on, or is under that key already. Nothing is changed.
+    fn chain_renewed(&self, writer: NodeId, first: u64, mark: TrailMark) -> Pending<'_, Option<ChainTag>> {
+        let _ = (writer, first, mark);
+        Box::pin(core::future::ready(Ok(None)))
+    }
+
+    /// Gives the last step of a chain that was closed another tag. `false` where it does not have this mark, or the chain is open.
+    fn chain_retag(&self, writer: NodeId, mark: TrailMark, next: ChainTag) -> Pending<'_, bool> {
+        let _ = (writer, mark, next);
+        Box::pin(core::future::ready(Ok(false)))
+    }
 
     /// How many cards and transactions there are, by what was counted as they were written: no row is read for it, and damage of some says
     /// nothing against it. Where lists do not catch up within a second, it is as of the last step that they show.

@@ -1,5 +1,7 @@
 mod checkpoint;
 mod count;
+mod ending;
+mod known;
 mod moved;
 mod operation;
 mod read;
@@ -17,6 +19,7 @@ pub(crate) use checkpoint::{
     Begun, CHECKPOINT_ROW, checkpoint_often, checkpoint_read, checkpoint_row, numbered,
 };
 pub(crate) use count::Counts;
+pub use known::{KnownTrails, RefusedTrail, known_trails};
 pub use moved::{trail_moved, vault_chain};
 pub use operation::operation_name;
 pub use seen::RefusedCaller;

@@ -2,9 +2,10 @@
 
 use panvault_keys::VaultKeys;
 use panvault_model::{Id, NodeId, OrganisationId, Timestamp};
+use panvault_store::checkpoint::TrailEnd;
 use panvault_store::{Action, Commit, Expect, Outcome, Store};
 
-use crate::audit::{CHECKPOINT_ROW, Requester, checkpoint_read, checkpoint_row};
+use crate::audit::{CHECKPOINT_ROW, Requester, checkpoint_read, checkpoint_row, known_trails};
 use crate::document::keys_as_documents_say;
 use crate::error::VaultError;
 use crate::permit::{Permit, VaultBackup};
@@ -34,11 +35,12 @@ pub async fn restore_note(
     let audit = Requester::VAULT.note(now, Action::VaultRestore, NOBODY, backup);
     let (mut expects, mut effects) = (Vec::new(), Vec::new());
     if store.is_shared() {
-        let writer = restore_writer(store).await?.ok_or(VaultError::Tampered(CHECKPOINT_ROW))?;
+        let writer = restore_writer(store, keys).await?.ok_or(VaultError::Tampered(CHECKPOINT_ROW))?;
         let stored = checkpoint_read(store, keys).await?.ok_or(VaultError::Tampered(CHECKPOINT_ROW))?;
-        let end = store.audit_ends(vec![writer]).await?.first().copied().unwrap_or(0);
+        let marks = store.audit_marks(vec![(writer, u64::MAX)]).await?;
         let mut checkpoint = stored.checkpoint;
-        checkpoint.ends.insert(writer, end.saturating_add(1));
+        // This record comes behind what was put back.
+        checkpoint.ends.insert(writer, marks.first().copied().map_or(TrailEnd::NONE, TrailEnd::behind));
         let number = stored.number.checked_add(1).ok_or(VaultError::Contended)?;
         expects.push(Expect::Version(CHECKPOINT_ROW, stored.number));
         effects.push(checkpoint_row(keys, number, &checkpoint).into());
@@ -52,27 +54,36 @@ pub async fn restore_note(
 
 /// In whose chain a restore is written down where nodes share a store: the one that comes first in each checkpoint of an export. So what an export of the vault has behind the backup
 /// and what the restored vault exports are the same up to that record, however many nodes had records that were not signed yet. `None` where nobody has written.
-pub async fn restore_writer(store: &dyn Store) -> Result<Option<NodeId>, VaultError> {
-    Ok(store.audit_writers().await?.into_iter().min())
+pub async fn restore_writer(store: &dyn Store, keys: &VaultKeys) -> Result<Option<NodeId>, VaultError> {
+    Ok(first_chain(store, keys).await?.map(|(writer, _)| writer))
+}
+
+/// The first of the chains that count, and the place of its last record.
+async fn first_chain(store: &dyn Store, keys: &VaultKeys) -> Result<Option<(NodeId, u64)>, VaultError> {
+    let writers = store.audit_writers().await?;
+    Ok(known_trails(store, keys, writers).await?.ends.into_iter().min())
 }
 
 /// The backup of which the vault was made last, and when, where nodes share the store and it was made of one.
-pub async fn restored_from(store: &dyn Store) -> Result<Option<(Id, Timestamp)>, VaultError> {
-    last_if(store, |action| action == Action::VaultRestore).await
+pub async fn restored_from(
+    store: &dyn Store,
+    keys: &VaultKeys,
+) -> Result<Option<(Id, Timestamp)>, VaultError> {
+    last_if(store, keys, |action| action == Action::VaultRestore).await
 }
 
 /// Of what the vault in this store was made last, where nodes share the store: of a backup, or of a vault that was moved here; and when.
-pub async fn made_from(store: &dyn Store) -> Result<Option<(Id, Timestamp)>, VaultError> {
-    last_if(store, |action| matches!(action, Action::VaultRestore | Action::VaultMove)).await
+pub async fn made_from(store: &dyn Store, keys: &VaultKeys) -> Result<Option<(Id, Timestamp)>, VaultError> {
+    last_if(store, keys, |action| matches!(action, Action::VaultRestore | Action::VaultMove)).await
 }
 
 /// Object and time of the last record of the chain that comes first, where it is one of these.
 async fn last_if(
     store: &dyn Store,
+    keys: &VaultKeys,
     is_one: impl Fn(Action) -> bool,
 ) -> Result<Option<(Id, Timestamp)>, VaultError> {
-    let Some(writer) = restore_writer(store).await? else { return Ok(None) };
-    let end = store.audit_ends(vec![writer]).await?.first().copied().unwrap_or(0);
+    let Some((writer, end)) = first_chain(store, keys).await? else { return Ok(None) };
     let last = store.audit_read(writer, end, 1).await?;
     // The node whose chain it is has ended with the vault before, so nothing comes behind it.
     let last = last.first().filter(|record| record.place == end && is_one(record.note.action));

@@ -58,8 +58,9 @@ pub use panvault_store::{
 pub use crate::account::{AccountChange, AccountView, MadeAccount, NewAccount};
 pub use crate::api_key::{ApiKeyChange, ApiKeyRotation, ApiKeyView, MadeApiKey, NewApiKey};
 pub use crate::audit::{
-    AuditVerified, Origin, RefusedCaller, TOLD_TABLES, TrailExamined, audit_starts, operation_name,
-    told_mark, told_of, trail_examine, trail_examine_each, trail_moved, vault_chain,
+    AuditVerified, KnownTrails, Origin, RefusedCaller, RefusedTrail, TOLD_TABLES, TrailExamined,
+    audit_starts, known_trails, operation_name, told_mark, told_of, trail_examine, trail_examine_each,
+    trail_moved, vault_chain,
 };
 pub use crate::backup::{made_from, restore_note, restore_writer, restored_from};
 pub use crate::bin::BinView;

@@ -160,6 +160,12 @@ pub const TRAIL_LOOK_MILLIS: u64 = 1_000;
 /// Seconds for which a destination of the trail is left alone at most when it did not take it.
 pub const TRAIL_RETRY_SECONDS_MAX: u64 = 60;
 
+/// Seconds after which no node that is heard of chains under a key any more that another took the place of.
+pub const CHAIN_KEY_FOLLOWED_SECONDS: u64 = 600;
+
+/// Seconds since the last record of a node that is gone and has not said that it stops, after which its trail is over: one that only stood still goes on until then.
+pub const AUDIT_END_SECONDS: u64 = 3_600;
+
 /// Nodes that have ended of which one checkpoint says so.
 pub const AUDIT_ENDS_MAX: usize = 64;
 

@@ -21,7 +21,7 @@ use crate::node::duty::Duty;
 use crate::node::lease::Lease;
 
 pub(crate) use duty::Nodes;
-pub(crate) use lease::has_run_out;
+pub(crate) use lease::{has_run_out, is_there};
 pub use read::{NodesView, nodes_there};
 
 /// A process that serves the vault. Where it is the only one there is no lease: nobody else is there to take anything over.
@@ -91,6 +91,11 @@ impl Node {
         let term = self.term(&state).ok_or(VaultError::LeaseLost)?;
         *state.in_hand.entry(id).or_default() += 1;
         Ok(InHand { node: Arc::clone(self), id, term })
+    }
+
+    /// Takes nothing in hand from here on.
+    pub(crate) fn stops(&self) {
+        self.state().is_stopping = true;
     }
 
     /// Begins nothing from here on, and sends nothing that is not on its way.

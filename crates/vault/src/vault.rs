@@ -16,7 +16,7 @@ use panvault_store::{
 use tokio::sync::{Mutex, watch};
 
 use crate::api_key::{Hashed, LastUses, Rehashes};
-use crate::audit::{AuditVerified, Counts, Origin, Requester, checkpoint_often};
+use crate::audit::{AuditVerified, Counts, Origin, RefusedTrail, Requester, checkpoint_often};
 use crate::clock::Clock;
 use crate::cvv::CvvKeys;
 use crate::document::{
@@ -152,6 +152,8 @@ struct Inner {
     document_lists: Arc<Slots<()>>,
     audit_lists: Arc<Slots<()>>,
     audit_verified: std::sync::Mutex<Option<AuditVerified>>,
+    /// What is in the trail and does not count, when it was last looked.
+    trails_refused: std::sync::Mutex<Vec<RefusedTrail>>,
     /// Up to where records of each node were kept no longer when this process last looked.
     retired: std::sync::Mutex<BTreeMap<NodeId, u64>>,
     earlier: std::sync::Mutex<EarlierSnapshots>,
@@ -238,6 +240,7 @@ impl Vault {
             document_lists: Arc::new(Slots::new(vec![(); DOCUMENT_LISTS_MAX], DOCUMENT_LISTS)),
             audit_lists: Arc::new(Slots::new(vec![(); AUDIT_LISTS_MAX], AUDIT_LISTS)),
             audit_verified: std::sync::Mutex::default(),
+            trails_refused: std::sync::Mutex::default(),
             retired: std::sync::Mutex::default(),
             earlier: std::sync::Mutex::default(),
             last_uses: LastUses::default(),
@@ -575,15 +578,17 @@ impl Vault {
 
     /// Ends in order: what the store has taken is finished, and other nodes need not wait for this one.
     pub async fn close(&self) -> Result<(), VaultError> {
-        if let Err(error) = self.node_stop().await {
-            tracing::warn!(error = %with_causes(&error), advice = "none; others wait until its lease has run out", "node.not_stopped");
-        }
+        self.node().stops();
         if let Err(error) = self.apikey_uses_write().await {
             tracing::warn!(%error, advice = "none; the last minute's uses of API keys are not shown", "apikey.uses_not_written");
         }
         if let Err(error) = self.counts_write().await {
             let advice = "none; the audit trail lacks the last minute's reads and refusals";
             tracing::warn!(error = %with_causes(&error), advice, "audit.counts_not_written");
+        }
+        // Last: whoever reads that it stops waits for nothing more of it.
+        if let Err(error) = self.node_stop().await {
+            tracing::warn!(error = %with_causes(&error), advice = "none; others wait until its lease has run out", "node.not_stopped");
         }
         Ok(self.store().close().await?)
     }
@@ -642,6 +647,10 @@ impl Vault {
 
     pub(crate) fn audit_verified(&self) -> std::sync::MutexGuard<'_, Option<AuditVerified>> {
         self.inner.audit_verified.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    pub(crate) fn trails_refused(&self) -> std::sync::MutexGuard<'_, Vec<RefusedTrail>> {
+        self.inner.trails_refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(crate) fn audit_lists(&self) -> &Arc<Slots<()>> {

@@ -245,6 +245,7 @@ fn lines(status: &Value) -> anyhow::Result<()> {
         ("documents", seen),
         ("written", Some(steps)),
         ("trail", trail(status)),
+        ("not ours", refused(status)),
         ("swept", Some(text("swept_at").unwrap_or_else(|| "not yet".to_owned()))),
         (
             "certificate",
@@ -276,6 +277,13 @@ fn trail(status: &Value) -> Option<String> {
         }
     };
     Some(destinations.iter().map(one).collect::<Vec<_>>().join("; "))
+}
+
+/// In whose names there are records that the vault did not write.
+fn refused(status: &Value) -> Option<String> {
+    let nodes = status.get("trail_refused").and_then(Value::as_array)?;
+    let nodes: Vec<_> = nodes.iter().filter_map(Value::as_str).collect();
+    Some(format!("records of the trail in the name of {}; run panvault doctor", nodes.join(", ")))
 }
 
 /// How far each standby is behind, where that is seen.

@@ -26,6 +26,8 @@ pub(crate) struct StatusView {
     pub(crate) nodes: Option<NodesView>,
     /// How far each destination of the trail is.
     pub(crate) trail: Vec<TrailView>,
+    /// In whose names there are records that the vault did not write.
+    pub(crate) trail_refused: Vec<NodeId>,
     /// Of the nodes, in their order.
     pub(crate) lease_seconds: Option<Vec<Count>>,
     /// Of the standbys: bytes, and milliseconds.
@@ -290,6 +292,9 @@ object! {
         optional "audit_verified_records" => Count = view.status.audit_verified.map(|verified| Number(verified.records));
         /// How much was not as it should be; 0 for a whole trail.
         optional "audit_findings" => Count = view.status.audit_verified.map(|verified| Number(verified.findings));
+        /// Nodes in whose names there are records of the audit trail that the vault did not write, as this node found when it last looked: they are neither shown nor exported. Left out where it found
+        /// none. The node on duty looks once an hour, and whenever the trail is exported; each looks when the trail is listed.
+        optional "trail_refused" => &[NodeId] = Some(view.trail_refused.as_slice()).filter(|all| !all.is_empty());
         /// When the certificate is no longer valid; left out where a proxy ends TLS.
         optional "certificate_expires_at" => Timestamp = view.report.certificate_expires_at;
         /// Of the table of issuers, 0 for none.

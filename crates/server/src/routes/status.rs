@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use panvault_vault::StatusRead;
+use panvault_vault::{RefusedTrail, StatusRead};
 
 use crate::answer::Answer;
 use crate::app::App;
@@ -42,5 +42,6 @@ pub(crate) async fn read(app: Arc<App>, mut asked: Asked) -> Result<Answer, Refu
         statuses,
         nodes,
         trail: vault.trail_status(),
+        trail_refused: vault.trail_refused().iter().map(RefusedTrail::writer).collect(),
     }))
 }

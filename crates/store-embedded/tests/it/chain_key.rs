@@ -139,16 +139,16 @@ fn a_key_is_needed_until_trail_and_log_have_nothing_of_it() {
     block_on(async {
         let store = open(&home, &chain).unwrap();
         insert(&store, 10..13).await;
-        assert_eq!(store.chain_key(writer, 1, false).await, Ok(Some(1)));
-        assert_eq!(store.chain_key(NodeId::from_bytes([9; 12]), 1, true).await, Ok(None));
+        assert_eq!(store.chain_key(writer, 1).await, Ok(Some(1)));
+        assert_eq!(store.chain_key(NodeId::from_bytes([9; 12]), 1).await, Ok(None));
         chain.active.store(2, Ordering::Relaxed);
         insert(&store, 13..16).await;
-        assert_eq!(store.chain_key(writer, 4, false).await, Ok(Some(1)), "the records are still there");
+        assert_eq!(store.chain_key(writer, 4).await, Ok(Some(1)), "the records are still there");
         store.audit_forget(writer, 4).await.unwrap();
         // The log goes on elsewhere, and what it leaves goes with the next checkpoint of the view.
-        assert_eq!(store.chain_key(writer, 4, false).await, Ok(Some(1)), "the first segment is of it");
+        assert_eq!(store.chain_key(writer, 4).await, Ok(Some(1)), "the first segment is of it");
         let mut n = 30;
-        while store.chain_key(writer, 4, false).await != Ok(Some(2)) {
+        while store.chain_key(writer, 4).await != Ok(Some(2)) {
             fill(&store, n..n + 12).await;
             n += 12;
             assert!(n < 3_000, "the log keeps its first segment");

@@ -2,8 +2,9 @@
 
 use panvault_model::NodeId;
 use panvault_store::StoreFault;
+use panvault_store::checkpoint::ChainTag;
 
-use crate::audit::{self, FIRST_TAG, Link, Step};
+use crate::audit::{self, FIRST_TAG, Step};
 use crate::connect::Database;
 
 /// Where the next step of a node goes.
@@ -15,9 +16,9 @@ pub(crate) struct ChainEnd {
     /// The last step's place, if there is one.
     pub(crate) last: Option<u64>,
     /// The last step's tag.
-    pub(crate) tag: Link,
+    pub(crate) tag: ChainTag,
     /// The tag of a row without notes that is at the place: the next step replaces it.
-    pub(crate) mark: Option<Link>,
+    pub(crate) mark: Option<ChainTag>,
 }
 
 impl ChainEnd {

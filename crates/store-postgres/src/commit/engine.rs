@@ -26,6 +26,8 @@ use crate::limits::{
 };
 use crate::row::guarded;
 
+const CLOSED: &str = "its chain was closed: it was not heard of for a while";
+
 pub(crate) struct Engine {
     database: Database,
     chain: Arc<dyn Chain>,
@@ -239,7 +241,10 @@ impl Engine {
                 // What was sent before may have come first; the look above says.
                 Attempt::Taken if !fate.is_empty() => continue,
                 Attempt::Taken => {
-                    return self.stop(&mut replies, StoreFault::Stopped, "another wrote in its name");
+                    let at = audit::at(&self.database, self.end.writer, self.end.place).await;
+                    let is_closed = matches!(at, Ok(Some(step)) if step.count == 0);
+                    let why = if is_closed { CLOSED } else { "another wrote in its name" };
+                    return self.stop(&mut replies, StoreFault::Stopped, why);
                 }
                 Attempt::Rewound => {
                     let fault = if fate.is_empty() { StoreFault::Stopped } else { StoreFault::Unresolved };
@@ -326,7 +331,11 @@ impl Engine {
 
     /// Writes nothing more: whoever asks from now on is refused.
     fn stop(&mut self, replies: &mut Replies, fault: StoreFault, why: &'static str) {
-        let advice = "nothing more is acknowledged; see which database this is, and whether it was put back to an older state";
+        let advice = if why == CLOSED {
+            "none, where this machine stood still for an hour: what was acknowledged is kept, and started anew it serves. Else see who restores or moves the vault"
+        } else {
+            "nothing more is acknowledged; see which database this is, and whether it was put back to an older state"
+        };
         tracing::error!(why, advice, "store.stopped");
         self.progress.fault(Some(StoreFault::Stopped));
         replies.refuse(fault);

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use panvault_model::{AccountId, ApiKeyId, CardId, CustomerId, DeliveryId, NodeId, RefundId, TransactionId};
+use panvault_store::checkpoint::TrailMark;
 use panvault_store::{
     CardField, CardQuery, Count, CustomerField, DeliveryField, DeliveryLane, Direction, DocumentKind,
     FieldValue, Filter, IdempotencyKey, Query, RefundField, Test, TransactionField,
@@ -156,6 +157,10 @@ async fn by_key(made: &Made) {
     let database = &reads.database;
     assert_eq!(audit::writers(database).await.unwrap().len(), 3);
     assert_eq!(audit::ends(database, vec![NodeId(id(1)), NodeId(id(9))]).await, Ok(vec![ROWS, 0]));
+    let marks = audit::marks(database, vec![(NodeId(id(1)), 50_000), (NodeId(id(9)), u64::MAX)]).await;
+    assert_eq!(marks.unwrap()[1], TrailMark::NONE);
+    let mark = TrailMark { place: 50_000, tag: [0; 34] };
+    assert_eq!(audit::retag(database, NodeId(id(1)), mark, &[1; 34]).await, Ok(false));
     assert!(audit::read(database, made.chain(), NodeId(id(1)), 50_000, 100).await.is_err());
 }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use panvault_store::checkpoint::TrailMark;
 use panvault_store::{Outcome, Store, StoreFault};
 use panvault_store_postgres::PostgresStore;
 use panvault_testkit::conformance::card_insert;
@@ -131,16 +132,30 @@ fn the_last_step_of_a_chain_that_is_over_is_given_to_the_key_of_now() {
         }
         chain.active.store(2, Ordering::Relaxed);
         let store = open_with(&home, &chain, 3).await;
-        assert_eq!(store.chain_key(node(3), 1, false).await, Ok(None));
-        assert_eq!(store.chain_key(node(1), 1, true).await, Ok(Some(1)), "there are three");
-        assert_eq!(store.chain_key(node(1), 3, false).await, Ok(Some(1)), "it may go on");
+        let away = open_with(&home, &chain, 1).await;
+        assert_eq!(store.chain_key(node(3), 1).await, Ok(None));
+        assert_eq!(store.chain_key(node(1), 1).await, Ok(Some(1)));
+        let marks = store.audit_marks(vec![(node(1), u64::MAX), (node(2), 3), (node(3), 1)]).await.unwrap();
+        let [of_one, of_two, none] = marks[..] else { panic!() };
+        assert_eq!((of_one.place, of_two.place, none), (3, 3, TrailMark::NONE));
+        assert_eq!(store.chain_renewed(node(1), 1, of_one).await, Ok(None), "there are three");
+        assert_eq!(store.chain_renewed(node(1), 3, of_two).await, Ok(None), "it has another tag");
         home.sql(&format!(
             "UPDATE audit SET notes = set_byte(notes, 20, 9) WHERE place = 3 AND writer = '\\x{}'",
             node(2)
         ));
-        let Err(StoreFault::Read(said)) = store.chain_key(node(2), 3, true).await else { panic!() };
+        let Err(StoreFault::Read(said)) = store.chain_renewed(node(2), 3, of_two).await else { panic!() };
         assert!(said.contains("a step is not what its tag says"), "{said}");
-        assert_eq!(store.chain_key(node(1), 3, true).await, Ok(Some(2)));
+        let next = store.chain_renewed(node(1), 3, of_one).await.unwrap().unwrap();
+        assert_eq!(store.chain_retag(node(1), of_one, next).await, Ok(false), "it may go on");
+        assert_eq!(store.audit_close(node(1), 2).await, Ok(false), "it has gone on");
+        assert_eq!(store.audit_close(node(1), 3).await, Ok(true));
+        assert_eq!(store.audit_close(node(1), 3).await, Ok(true), "once more");
+        assert_eq!(store.chain_retag(node(1), of_two, next).await, Ok(false), "it has another tag");
+        assert_eq!(store.chain_retag(node(1), of_one, next).await, Ok(true));
+        assert_eq!(store.chain_retag(node(1), of_one, next).await, Ok(false), "it is done");
+        assert_eq!(store.chain_key(node(1), 3).await, Ok(Some(2)));
+        assert_eq!(away.commit(card_insert(&card(50))).await, Err(StoreFault::Stopped), "its place is taken");
         chain.first.store(2, Ordering::Relaxed);
         assert_eq!(store.audit_read(node(1), 3, 10).await.map(|trail| trail.len()), Ok(1));
         assert!(

@@ -1,4 +1,5 @@
 use panvault_model::TransactionStatus;
+use panvault_store::checkpoint::TrailMark;
 use panvault_store::{AuditRecord, Outcome, Store, StoreFault};
 
 use crate::conformance::rows::{card, card_changed, document, transaction, transaction_settled};
@@ -41,6 +42,11 @@ async fn every_commit_has_its_note_and_place(store: &dyn Store) {
     assert_eq!(store.status().sequence, 6);
     let nobody = panvault_model::NodeId::from_bytes([0xee; 12]);
     assert_eq!(store.audit_ends(vec![nobody, writer]).await, Ok(vec![0, 6]), "where each has come to");
+    let marks = vec![(nobody, u64::MAX), (writer, u64::MAX), (writer, 6), (writer, 0)];
+    let marks = store.audit_marks(marks).await.unwrap();
+    let [of_nobody, last, sixth, before] = marks[..] else { panic!("{marks:?}") };
+    assert_eq!((of_nobody, before, last.place), (TrailMark::NONE, TrailMark::NONE, 6));
+    assert_eq!(last, sixth, "a place that is there and all that come are of one step");
     assert_eq!(store.audit_read(writer, 1, 100).await, Ok(trail));
     assert_eq!(store.audit_read(nobody, 1, 100).await, Ok(Vec::new()));
 }

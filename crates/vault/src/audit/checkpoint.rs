@@ -1,14 +1,21 @@
 use core::time::Duration;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use panvault_keys::VaultKeys;
-use panvault_model::{Id, NodeId, OrganisationId, Tag};
-use panvault_store::checkpoint::{AuditCheckpoint, audit_end_encode};
-use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Effect, Expect, Outcome, RowKey, Store};
+use panvault_keys::{VaultKeyDescription, VaultKeys, VaultPurpose};
+use panvault_model::{Id, NodeId, OrganisationId, Tag, Timestamp};
+use panvault_store::checkpoint::{AuditCheckpoint, AuditEnd, TrailEnd, TrailMark};
+use panvault_store::{
+    Action, Commit, DocumentKind, DocumentRow, Effect, Expect, NodeRow, Outcome, RowKey, Store,
+};
 
 use crate::audit::Requester;
+use crate::audit::known::counted;
+use crate::audit::start::{audit_starts, ended_trails};
 use crate::error::{VaultError, with_causes};
-use crate::limits::{AUDIT_ENDS_MAX, CHECKPOINT_SECONDS};
+use crate::limits::{AUDIT_END_SECONDS, AUDIT_ENDS_MAX, CHAIN_KEY_FOLLOWED_SECONDS, CHECKPOINT_SECONDS};
+use crate::node::{Nodes, is_there};
 use crate::seal;
 use crate::throttle::Throttle;
 use crate::vault::{Vault, WeakVault};
@@ -77,9 +84,16 @@ impl Vault {
         let goes_on = self.store().audit_ends(vec![node]).await?.first().is_some_and(|end| *end > 0);
         let (before, mut checkpoint) = match &stored {
             Some(stored) => (stored.checkpoint.last.0, stored.checkpoint.clone()),
-            None => (CHECKPOINT_ID, AuditCheckpoint { last: node, ends: BTreeMap::new() }),
+            None => {
+                let key = self.keys().chain().version(0);
+                (CHECKPOINT_ID, AuditCheckpoint { last: node, key, ended: 0, ends: BTreeMap::new() })
+            }
         };
-        checkpoint.ends.entry(node).or_insert(0);
+        if let Entry::Vacant(entry) = checkpoint.ends.entry(node) {
+            // One that was opened anew behind its end goes on from there.
+            let ended = ended_trails(self.store(), self.keys(), &[node]).await?.remove(&node);
+            entry.insert(ended.map_or(TrailEnd::NONE, |(_, ended)| ended.last()));
+        }
         if !goes_on {
             checkpoint.last = node;
         }
@@ -88,63 +102,138 @@ impl Vault {
     }
 
     /// Writes down how far the trail of each node has come, if any but this checkpoint's own record has come since the last: what is cut
-    /// off later shows. Where there is one node there is one trail, and nothing to do. Done by itself every few seconds where the vault sweeps by
+    /// off later shows, and what is rewritten. Where there is one node there is one trail, and nothing to do. Done by itself every few seconds where the vault sweeps by
     /// itself, by the node that does what one does for all.
     pub async fn audit_checkpoint(&self) -> Result<(), VaultError> {
         if !self.node().is_shared() || !self.has_duty().await? {
             return Ok(());
         }
-        let stored = checkpoint_read(self.store(), self.keys()).await?;
-        let Some(stored) = stored else { return Err(VaultError::Tampered(CHECKPOINT_ROW)) };
-        self.checkpoint_seen(stored.number)?;
-        let nodes: Vec<NodeId> = stored.checkpoint.ends.keys().copied().collect();
-        let rows = self.store().node_read_all().await?;
+        let stored = self.checkpoint_now().await?;
+        let before = &stored.checkpoint;
+        let Nodes { rows, now: time } = self.nodes_read().await?;
         let there: BTreeSet<_> = rows.iter().map(|row| row.id).collect();
-        let ends = self.store().audit_ends(nodes.clone()).await?;
-        let mut next = stored.checkpoint.clone();
-        let (mut effects, mut expects, mut has_moved) = (Vec::new(), Vec::new(), false);
-        for (node, end) in nodes.into_iter().zip(ends) {
-            let known = stored.checkpoint.ends.get(&node).copied().unwrap_or(0);
-            if end < known {
-                // What was known stays known.
-                tracing::error!(node.id = %node, end, known, advice = "run panvault audit verify", "audit.cut");
-                continue;
-            }
+        let (mut next, mut over, mut has_moved) = (before.clone(), Vec::new(), false);
+        for (node, known, now) in self.trails_since(before).await? {
             let is_own = node == self.node().id();
             // The last checkpoint's own record is no news.
-            has_moved |= end > known + u64::from(is_own);
-            next.ends.insert(node, end);
-            if end == known && !is_own && !there.contains(&node) && effects.len() < AUDIT_ENDS_MAX {
-                let row = self.beside(DocumentKind::AuditEnd, node.0, 1, audit_end_encode(end));
-                let key = RowKey::Document(row.kind, row.id);
-                // One that came back after it was given up has an end already.
-                let ended = self.store().document_read_many(vec![(row.kind, row.id)]).await?;
-                if let Some(Some(earlier)) = ended.first() {
-                    let version = earlier.version;
-                    let row = self.beside(row.kind, row.id, version.saturating_add(1), row.body);
-                    expects.push(Expect::Version(key, version));
-                    effects.push(row.into());
-                } else {
-                    expects.push(Expect::Absent(key));
-                    effects.push(row.into());
-                }
+            has_moved |= now.place > known.place + u64::from(is_own) || known.place != known.mark.place;
+            next.ends.insert(node, TrailEnd::at(now));
+            let may_end = now.place == known.place && !is_own && !there.contains(&node);
+            // One that is there after all, and was not heard of, ends when it writes.
+            if may_end
+                && over.len() < AUDIT_ENDS_MAX
+                && self.has_left(node, now.place, time).await
+                && self.store().audit_close(node, now.place).await?
+            {
                 next.ends.remove(&node);
+                over.push((node, AuditEnd { end: TrailEnd::at(now), next: None }));
                 has_moved = true;
             }
         }
-        if !has_moved {
-            return Ok(());
+        let is_heard_of =
+            |row: &Arc<NodeRow>| is_there(row, time) && seal::node_verify(self.keys(), row).is_ok();
+        let heard: BTreeSet<_> = rows.iter().filter(|row| is_heard_of(row)).map(|row| row.id).collect();
+        let key = self.chain_key_followed(time);
+        // One that only stands still may not have heard of it.
+        if key > next.key && next.ends.keys().all(|node| heard.contains(node)) {
+            next.key = key;
+            has_moved = true;
         }
-        let (expect, effect) = self.checkpoint_put(Some(&stored), &next)?;
+        if has_moved { self.checkpoint_commit(&stored, next, &over).await.map(drop) } else { Ok(()) }
+    }
+
+    /// The checkpoint as it is stored. There is one as soon as a node has begun, and none is followed by one of before.
+    pub(super) async fn checkpoint_now(&self) -> Result<Stored, VaultError> {
+        let stored = checkpoint_read(self.store(), self.keys()).await?;
+        let stored = stored.ok_or(VaultError::Tampered(CHECKPOINT_ROW))?;
+        self.checkpoint_seen(stored.number)?;
+        Ok(stored)
+    }
+
+    /// Each trail that goes on, with its end as it was known and its last step now. What is not behind what was known is named and left out: that stays known.
+    async fn trails_since(
+        &self,
+        before: &AuditCheckpoint,
+    ) -> Result<Vec<(NodeId, TrailEnd, TrailMark)>, VaultError> {
+        // Of one moment: what is taken for the end now is behind the step that was known.
+        let last = before.ends.keys().map(|node| (*node, u64::MAX));
+        let known = before.ends.iter().map(|(node, end)| (*node, end.mark.place));
+        let marks = self.store().audit_marks(last.chain(known).collect()).await?;
+        let (now, then) = marks.split_at(before.ends.len().min(marks.len()));
+        let mut trails = Vec::with_capacity(before.ends.len());
+        for ((node, known), (now, then)) in before.ends.iter().zip(now.iter().zip(then)) {
+            let (node, end) = (*node, now.place);
+            let found = if end < known.place {
+                format!("it ends at record {end}, and had {}", known.place)
+            } else if *then != known.mark && !self.is_retired(node, known.mark.place).await? {
+                format!("record {} is another than it was", known.mark.place)
+            } else if let Err((_, refused)) = counted(self.store(), node, known, before.key, end).await? {
+                refused.to_string()
+            } else {
+                trails.push((node, *known, *now));
+                continue;
+            };
+            tracing::error!(node.id = %node, found, advice = "run panvault audit verify", "audit.cut");
+        }
+        Ok(trails)
+    }
+
+    /// Whether a node that is gone said last that it stops, or long ago something else. What cannot be read says neither.
+    async fn has_left(&self, node: NodeId, end: u64, now: Timestamp) -> bool {
+        let last = self.store().audit_read(node, end, 1).await.unwrap_or_default();
+        last.first().is_some_and(|record| {
+            let has_stopped = record.note.action == Action::NodeStop && record.note.object == node.0;
+            has_stopped || record.note.at.plus_seconds(AUDIT_END_SECONDS) <= now
+        })
+    }
+
+    /// Whether a record is kept no longer.
+    async fn is_retired(&self, writer: NodeId, place: u64) -> Result<bool, VaultError> {
+        let starts = audit_starts(self.store(), self.keys(), &[writer]).await?;
+        Ok(starts.get(&writer).is_some_and(|(_, start)| place <= start.place))
+    }
+
+    /// The earliest key of the chain that a node which is heard of may still write with: not one that another took the place of a while ago.
+    fn chain_key_followed(&self, now: Timestamp) -> u16 {
+        let active = self.keys().chain().version(0);
+        let retired = self.snapshot().vault_keys_retired(VaultPurpose::AuditChain);
+        let is_followed = |key: &&VaultKeyDescription| {
+            now >= self.retired_since(key, now).plus_seconds(CHAIN_KEY_FOLLOWED_SECONDS)
+        };
+        let still = retired.iter().filter(|key| !is_followed(key)).map(|key| key.version).min();
+        still.unwrap_or(active)
+    }
+
+    /// Puts a checkpoint in the place of one, with the ends of trails that are over. `false` where another was first.
+    pub(super) async fn checkpoint_commit(
+        &self,
+        stored: &Stored,
+        mut next: AuditCheckpoint,
+        over: &[(NodeId, AuditEnd)],
+    ) -> Result<bool, VaultError> {
+        let nodes: Vec<_> = over.iter().map(|(node, _)| *node).collect();
+        let earlier = ended_trails(self.store(), self.keys(), &nodes).await?;
+        let (mut effects, mut expects) = (Vec::new(), Vec::new());
+        for (node, end) in over {
+            // One that was opened anew behind its end has one already.
+            let version = earlier.get(node).map_or(0, |(version, _)| *version);
+            let next_version = version.checked_add(1).ok_or(VaultError::Contended)?;
+            let row = self.beside(DocumentKind::AuditEnd, node.0, next_version, end.encode());
+            let key = RowKey::Document(row.kind, row.id);
+            expects.push(if version == 0 { Expect::Absent(key) } else { Expect::Version(key, version) });
+            effects.push(row.into());
+            next.ended = next.ended.saturating_add(1);
+        }
+        let (expect, effect) = self.checkpoint_put(Some(stored), &next)?;
         expects.push(expect);
         effects.push(effect);
         let (number, nobody) = (stored.number.saturating_add(1), OrganisationId::from_bytes([0; 12]));
         let audit =
             Requester::VAULT.note(self.now().wall, Action::AuditCheckpoint, nobody, numbered(number.into()));
         match self.store().commit(Commit { claim: None, expects, effects, audit }).await? {
-            Outcome::Done { .. } => self.checkpoint_seen(number),
+            Outcome::Done { .. } => self.checkpoint_seen(number).map(|()| true),
             // A node has begun meanwhile, or another has written one: the next look writes the next.
-            Outcome::Unmet(_) | Outcome::Claimed(_) => Ok(()),
+            Outcome::Unmet(_) | Outcome::Claimed(_) => Ok(false),
         }
     }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use panvault_keys::VaultKeys;
 use panvault_model::{NodeId, OrganisationId, Tag, Timestamp};
 use panvault_store::audit_start::AuditStart;
-use panvault_store::checkpoint::AuditCheckpoint;
+use panvault_store::checkpoint::{AuditCheckpoint, TrailEnd};
 use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Outcome, Store};
 
 use crate::audit::Requester;
@@ -41,8 +41,15 @@ pub async fn trail_moved(
     let mut effects = Vec::new();
     if store.is_shared() {
         let before = checkpoint_read(store, keys).await?.map_or(0, |stored| stored.number);
-        let checkpoint =
-            AuditCheckpoint { last: writer, ends: BTreeMap::from([(writer, end.saturating_add(1))]) };
+        let marks = store.audit_marks(vec![(writer, end)]).await?;
+        // This record comes behind what was moved.
+        let last = marks.first().copied().map_or(TrailEnd::NONE, TrailEnd::behind);
+        let checkpoint = AuditCheckpoint {
+            last: writer,
+            key: keys.chain().version(0),
+            ended: 0,
+            ends: BTreeMap::from([(writer, last)]),
+        };
         let number = before.checked_add(1).ok_or(VaultError::Contended)?;
         effects.push(checkpoint_row(keys, number, &checkpoint).into());
     }

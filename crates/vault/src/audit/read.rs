@@ -2,7 +2,7 @@ use panvault_model::{Id, NodeId, Timestamp};
 use panvault_store::{Action, AuditField, AuditQuery, AuditRecord, FieldValue, StoreFault, Test};
 use tokio::time::timeout;
 
-use crate::audit::audit_starts;
+use crate::audit::{audit_starts, known_trails};
 use crate::error::{Named, VaultError};
 use crate::limits::{AUDIT_PAGE_RECORDS, AUDIT_SCANNED_MAX, AUDIT_SKEW_MILLIS};
 use crate::permit::{AuditList, AuditRead, Permit};
@@ -43,11 +43,11 @@ impl Vault {
     ) -> Result<Vec<AuditRecord>, VaultError> {
         let (from, until) = times(query);
         let mut chains = Vec::new();
-        let writers = self.store().audit_writers().await?;
-        let ends = self.store().audit_ends(writers.clone()).await?;
+        let ends = self.trails_known().await?;
+        let writers: Vec<_> = ends.keys().copied().collect();
         let starts = audit_starts(self.store(), self.keys(), &writers).await?;
         let is_bounded = (from, until) != (0, Timestamp::MAX.unix_millis());
-        for (writer, end) in writers.into_iter().zip(ends).filter(|(_, end)| *end > 0) {
+        for (writer, end) in ends {
             let start = starts.get(&writer).map_or(0, |(_, start)| start.place);
             let next =
                 if is_bounded { self.audit_last(writer, (start, end), from, until).await? } else { end };
@@ -91,6 +91,10 @@ impl Vault {
     ) -> Result<AuditRecord, VaultError> {
         let starts = audit_starts(self.store(), self.keys(), &[writer]).await?;
         if starts.get(&writer).is_some_and(|(_, start)| place <= start.place) {
+            return Err(VaultError::not_found(Named::Subject));
+        }
+        let known = known_trails(self.store(), self.keys(), vec![writer]).await?;
+        if known.ends.first().is_none_or(|(_, end)| place > *end) {
             return Err(VaultError::not_found(Named::Subject));
         }
         let records = self.store().audit_read(writer, place, 1).await?;

@@ -29,16 +29,16 @@ impl Vault {
             return Ok(0);
         }
         let chain = StoreChain::new(self.keys());
-        let writers = self.store().audit_writers().await?;
-        let ends = self.store().audit_ends(writers.clone()).await?;
+        let ends = self.trails_known().await?;
+        let writers: Vec<_> = ends.keys().copied().collect();
         let mut starts = audit_starts(self.store(), self.keys(), &writers).await?;
         let (mut retired, mut failed, mut chains) = (0_u64, None, Vec::new());
-        for (writer, end) in writers.iter().zip(ends) {
-            let start = starts.remove(writer).unwrap_or_default();
-            match self.audit_retire_of(&chain, *writer, end, start, days).await {
+        for (writer, end) in ends {
+            let start = starts.remove(&writer).unwrap_or_default();
+            match self.audit_retire_of(&chain, writer, end, start, days).await {
                 Ok((records, first)) => {
                     retired += records;
-                    chains.push((*writer, first));
+                    chains.push((writer, first));
                 }
                 // One whose trail cannot be read keeps no other from it.
                 Err(error) => failed = failed.or(Some(error)),

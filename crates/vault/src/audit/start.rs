@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use panvault_keys::VaultKeys;
 use panvault_model::{Id, NodeId};
 use panvault_store::audit_start::AuditStart;
+use panvault_store::checkpoint::AuditEnd;
+use panvault_store::codec::RowFault;
 use panvault_store::{Action, AuditRecord, Chain, DocumentKind, RowKey, Store, Table};
 
 use crate::audit::checkpoint::number_of;
@@ -105,17 +107,37 @@ pub async fn audit_starts(
     keys: &VaultKeys,
     writers: &[NodeId],
 ) -> Result<BTreeMap<NodeId, (u32, AuditStart)>, VaultError> {
-    let rows: Vec<_> = writers.iter().map(|writer| (DocumentKind::AuditStart, writer.0)).collect();
-    let mut starts = BTreeMap::new();
+    rows_of(store, keys, DocumentKind::AuditStart, writers, AuditStart::decode).await
+}
+
+/// Where the trail of each of these nodes ended, with the version of its row; nothing for one that has not.
+pub(crate) async fn ended_trails(
+    store: &dyn Store,
+    keys: &VaultKeys,
+    writers: &[NodeId],
+) -> Result<BTreeMap<NodeId, (u32, AuditEnd)>, VaultError> {
+    rows_of(store, keys, DocumentKind::AuditEnd, writers, AuditEnd::decode).await
+}
+
+/// A row of each of these nodes, held against its tag, with its version.
+async fn rows_of<T>(
+    store: &dyn Store,
+    keys: &VaultKeys,
+    kind: DocumentKind,
+    writers: &[NodeId],
+    decode: fn(&[u8]) -> Result<T, RowFault>,
+) -> Result<BTreeMap<NodeId, (u32, T)>, VaultError> {
+    let rows: Vec<_> = writers.iter().map(|writer| (kind, writer.0)).collect();
+    let mut found = BTreeMap::new();
     for (key, row) in rows.iter().zip(store.document_read_many(rows.clone()).await?) {
         let Some(row) = row else { continue };
         seal::document_verify(keys, &row)?;
         if (row.kind, row.id) != *key {
             return Err(VaultError::Tampered(RowKey::Document(key.0, key.1)));
         }
-        starts.insert(NodeId(key.1), (row.version, AuditStart::decode(&row.body)?));
+        found.insert(NodeId(key.1), (row.version, decode(&row.body)?));
     }
-    Ok(starts)
+    Ok(found)
 }
 
 /// Takes up what a record told that is to be kept no longer.

@@ -3,12 +3,13 @@ use std::collections::BTreeSet;
 use panvault_keys::VaultKeys;
 use panvault_model::{Id, NodeId, OrganisationId, Timestamp};
 use panvault_store::audit_start::AuditStart;
-use panvault_store::checkpoint::audit_end_decode;
+use panvault_store::checkpoint::{AuditCheckpoint, AuditEnd, TrailEnd};
 use panvault_store::{Action, AuditRecord, DocumentKind, Store, StoreFault};
 
 use crate::audit::checkpoint::{checkpoint_read, number_of, numbered};
+use crate::audit::known::{RefusedTrail, counted};
 use crate::audit::moved::vault_chain;
-use crate::audit::start::{audit_starts, is_document_change};
+use crate::audit::start::{audit_starts, ended_trails, is_document_change};
 use crate::document::HEAD_ID;
 use crate::error::VaultError;
 use crate::limits::AUDIT_PAGE_RECORDS;
@@ -115,7 +116,7 @@ pub async fn trail_examine_each(
         changes += chain.changes;
         let end = match before.checkpoint.ends.get(&writer) {
             Some(end) => Some(*end),
-            None => ended(store, keys, writer).await?,
+            None => ended(store, keys, writer).await?.map(|(_, ended)| ended.end),
         };
         match (end, named_by) {
             (None, _) => {
@@ -129,15 +130,20 @@ pub async fn trail_examine_each(
                 );
                 examined.findings.push(gone);
             }
-            (Some(end), _) if chain.records < end && chain.is_whole => {
-                let cut =
-                    format!("the trail of node {writer} ends at record {}, and had {end}", chain.records);
-                examined.findings.push(cut);
+            (Some(end), _) if chain.records < end.place && chain.is_whole => {
+                let (is, was) = (chain.records, end.place);
+                examined
+                    .findings
+                    .push(format!("the trail of node {writer} ends at record {is}, and had {was}"));
             }
             (Some(_), _) if chain.records == start.place => {
                 examined.findings.push(format!("the trail of node {writer} is gone, which began last"));
             }
-            (Some(_), _) => {}
+            (Some(end), _) => {
+                let of = Held { store, keys, writer, start: start.place, records: chain.records };
+                examined.findings.extend(of.rewritten(&end).await?);
+                examined.findings.extend(of.behind(&before.checkpoint).await?);
+            }
         }
         next = chain.before;
         named_by = Some(writer);
@@ -145,6 +151,7 @@ pub async fn trail_examine_each(
     for writer in writers.difference(&known) {
         examined.findings.push(format!("the trail of node {writer} is named by no other"));
     }
+    examined.findings.extend(ends_behind(store, keys, &before.checkpoint, writers.union(&known)).await?);
     // Behind the chains: whichever of them tells of a checkpoint, it is there by now.
     let after = checkpoint_read(store, keys).await?.map_or(0, |stored| stored.number);
     if noted > after || before.number > after {
@@ -176,14 +183,80 @@ async fn documents_behind(
         .then(|| format!("the documents are those after {count} changes, and the trail tells of {told}")))
 }
 
-/// Where a trail that goes on no more ended, if that is written down.
-async fn ended(store: &dyn Store, keys: &VaultKeys, writer: NodeId) -> Result<Option<u64>, VaultError> {
-    let key = (DocumentKind::AuditEnd, writer.0);
-    let Some(row) = store.document_read_many(vec![key]).await?.into_iter().next().flatten() else {
-        return Ok(None);
-    };
-    let is_ours = (row.kind, row.id) == key && seal::document_verify(keys, &row).is_ok();
-    Ok(if is_ours { audit_end_decode(&row.body).ok() } else { None })
+/// Where a trail that goes on no more ended, if that is written down, with the version of that.
+async fn ended(
+    store: &dyn Store,
+    keys: &VaultKeys,
+    writer: NodeId,
+) -> Result<Option<(u32, AuditEnd)>, VaultError> {
+    match ended_trails(store, keys, &[writer]).await {
+        Ok(mut ended) => Ok(ended.remove(&writer)),
+        Err(VaultError::Tampered(_) | VaultError::Row(_)) => Ok(None),
+        Err(error) if error.is_of_later_key() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is wrong with the rows of ends, where the checkpoint knows how often there was one more or another.
+async fn ends_behind(
+    store: &dyn Store,
+    keys: &VaultKeys,
+    checkpoint: &AuditCheckpoint,
+    writers: impl Iterator<Item = &NodeId>,
+) -> Result<Option<String>, VaultError> {
+    let (mut there, told) = (0_u64, checkpoint.ended);
+    for writer in writers {
+        there += ended(store, keys, *writer).await?.map_or(0, |(version, _)| u64::from(version));
+    }
+    Ok((there < told).then(|| {
+        format!("the ends of trails are those after {there} changes, and the checkpoint tells of {told}")
+    }))
+}
+
+/// A trail that verifies, from where it is kept up to so many records, and is held against its end.
+struct Held<'a> {
+    store: &'a dyn Store,
+    keys: &'a VaultKeys,
+    writer: NodeId,
+    start: u64,
+    records: u64,
+}
+
+impl Held<'_> {
+    /// That the marked step is another, under whatever key: something of the chain is, up to there.
+    async fn rewritten(&self, end: &TrailEnd) -> Result<Option<String>, VaultError> {
+        let (writer, mark) = (self.writer, end.mark);
+        if mark.place <= self.start {
+            return Ok(None);
+        }
+        let there = self.store.audit_marks(vec![(writer, mark.place)]).await?;
+        let Some(there) = there.first().copied() else { return Ok(None) };
+        // One that has ended meanwhile may have been given another tag since.
+        let is_it = there == mark
+            || ended(self.store, self.keys, writer)
+                .await?
+                .is_some_and(|(_, ended)| there.place == ended.end.mark.place && ended.has(&there.tag));
+        Ok((!is_it).then(|| {
+            format!("the trail of node {writer} was rewritten: record {} is another than it was", mark.place)
+        }))
+    }
+
+    /// That it goes on where it may not.
+    async fn behind(&self, checkpoint: &AuditCheckpoint) -> Result<Option<String>, VaultError> {
+        let (writer, end) = (self.writer, self.records);
+        let refused = match checkpoint.ends.get(&writer) {
+            Some(last) => counted(self.store, writer, last, checkpoint.key, end)
+                .await?
+                .err()
+                .map(|(_, refused)| refused),
+            None => {
+                let ended = ended(self.store, self.keys, writer).await?;
+                let ended = ended.map(|(_, ended)| ended.end.place).filter(|ended| end > *ended);
+                ended.map(|ended| RefusedTrail::BehindEnd { writer, end: ended })
+            }
+        };
+        Ok(refused.map(|refused| refused.to_string()))
+    }
 }
 
 const NOBODY: Id = Id::from_bytes([0; 12]);

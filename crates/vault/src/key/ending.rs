@@ -2,13 +2,14 @@
 //! has come to its end, or its bearer has brought it once more.
 
 use core::ops::ControlFlow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use panvault_keys::{KeyState, VaultKeyDescription, VaultPurpose};
 use panvault_model::{ApiKeyId, NodeId, Timestamp};
 use panvault_store::limits::CVV_KEY_COMPONENT_KEPT_SECONDS;
 use panvault_store::{Row, Table};
 
+use crate::chain::StoreChain;
 use crate::document::Snapshot;
 use crate::error::VaultError;
 use crate::key::interrupt::Sweep;
@@ -20,7 +21,7 @@ use crate::vault::Vault;
 
 impl Snapshot {
     /// Keys of a purpose that another took the place of.
-    pub(super) fn vault_keys_retired(&self, purpose: VaultPurpose) -> Vec<VaultKeyDescription> {
+    pub(crate) fn vault_keys_retired(&self, purpose: VaultPurpose) -> Vec<VaultKeyDescription> {
         let keys = self.handed.iter().flat_map(|handed| handed.keys());
         keys.filter(|key| key.purpose == purpose && key.state == KeyState::OpenOnly).collect()
     }
@@ -172,10 +173,9 @@ impl Vault {
         if !self.are_stored_by(since, now) {
             return Ok(());
         }
-        let nodes: BTreeSet<_> = self.store().node_read_all().await?.iter().map(|node| node.id).collect();
-        let mut needed = u16::MAX;
+        let (chain, mut needed) = (StoreChain::new(self.keys()), u16::MAX);
         for (writer, first) in chains {
-            let key = self.store().chain_key(*writer, *first, !nodes.contains(writer)).await?;
+            let key = self.trail_key(&chain, *writer, *first).await?;
             needed = needed.min(key.unwrap_or(u16::MAX));
         }
         for key in retired.into_iter().filter(|key| key.version < needed) {
@@ -185,7 +185,7 @@ impl Vault {
     }
 
     /// Since when another has the place of a key: as that was noted, or since this node knows of it.
-    pub(super) fn retired_since(&self, key: &VaultKeyDescription, now: Timestamp) -> Timestamp {
+    pub(crate) fn retired_since(&self, key: &VaultKeyDescription, now: Timestamp) -> Timestamp {
         let noted = self.snapshot().handed.as_ref().and_then(|handed| handed.since(key.purpose, key.version));
         noted.unwrap_or_else(|| self.rotation().known_since(key, now))
     }

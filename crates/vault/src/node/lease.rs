@@ -67,7 +67,7 @@ pub(super) fn is_wrong(own: Timestamp, shared: Timestamp) -> bool {
 }
 
 /// Whether a node has renewed its lease so lately that it is taken to be there.
-pub(super) fn is_there(row: &NodeRow, now: Timestamp) -> bool {
+pub(crate) fn is_there(row: &NodeRow, now: Timestamp) -> bool {
     now.plus_seconds(LEASE_SECONDS) < row.lease_until.plus_seconds(DUTY_SECONDS)
 }
 

@@ -70,9 +70,9 @@ impl Vault {
     /// the lease has run out.
     pub(crate) async fn node_stop(&self) -> Result<(), VaultError> {
         let node = self.node();
+        node.stops();
         let lease = {
-            let mut state = node.state();
-            state.is_stopping = true;
+            let state = node.state();
             state.lease.filter(|_| state.in_hand.is_empty())
         };
         match lease {

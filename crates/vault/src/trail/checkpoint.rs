@@ -155,12 +155,11 @@ impl Vault {
 
     /// Of each writer how far its trail is signed, and how far it has come, in the order in which they stand in an export.
     async fn trail_ends(&self, state: &TrailState) -> Result<Vec<(NodeId, u64, u64)>, VaultError> {
-        let mut writers = self.store().audit_writers().await?;
-        writers.sort_unstable();
-        let ends = self.store().audit_ends(writers.clone()).await?;
+        let ends = self.trails_known().await?;
+        let writers: Vec<_> = ends.keys().copied().collect();
         let starts = audit_starts(self.store(), self.keys(), &writers).await?;
         let mut found = Vec::with_capacity(writers.len());
-        for (writer, end) in writers.into_iter().zip(ends) {
+        for (writer, end) in ends {
             // Before an export begins, records may be kept no longer.
             let kept_from = starts.get(&writer).map_or(0, |(_, start)| start.place);
             let known = state.ends.get(&writer).copied().unwrap_or(0).max(kept_from);

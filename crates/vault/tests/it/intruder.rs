@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 use panvault_model::{
     ApiKeyId, CardId, CheckoutId, CustomerId, DeliveryId, Id, NodeId, RefundId, Timestamp, TransactionId,
 };
+use panvault_store::checkpoint::{ChainTag, TrailMark};
 use panvault_store::{
     Action, ApiKeyUseRow, AuditRecord, CardCvvRow, CardQuery, CardRow, CheckoutQuery, CheckoutRow, Commit,
     CustomerQuery, CustomerRow, DeliveryLane, DeliveryPlace, DeliveryQuery, DeliveryRow, DocumentKind,
@@ -38,6 +39,7 @@ pub(crate) struct Written {
 }
 
 type Change<T> = Box<dyn Fn(&mut T) + Send>;
+type MarkChange = Box<dyn Fn(NodeId, &mut TrailMark) + Send>;
 
 /// What the intruder is up to.
 #[derive(Default)]
@@ -88,6 +90,8 @@ pub(crate) struct Plot {
     pub(crate) document: Option<Change<Option<DocumentRow>>>,
     /// Records of each read of the trail.
     pub(crate) trail: Option<Change<Vec<AuditRecord>>>,
+    /// Steps of chains, as they are marked.
+    pub(crate) marks: Option<MarkChange>,
     /// Reads of single documents are never answered.
     pub(crate) heads_silent: bool,
     /// Lets other tasks run before each step, so that requests overtake each other.
@@ -656,8 +660,30 @@ impl Store for Intruder {
         self.store.audit_forget(writer, first)
     }
 
-    fn chain_key(&self, writer: NodeId, first: u64, is_over: bool) -> Pending<'_, Option<u16>> {
-        self.store.chain_key(writer, first, is_over)
+    fn audit_marks(&self, chains: Vec<(NodeId, u64)>) -> Pending<'_, Vec<TrailMark>> {
+        Box::pin(async move {
+            let mut marks = self.store.audit_marks(chains.clone()).await?;
+            if let Some(change) = &self.plot.lock().unwrap().marks {
+                chains.iter().zip(&mut marks).for_each(|((writer, _), mark)| change(*writer, mark));
+            }
+            Ok(marks)
+        })
+    }
+
+    fn audit_close(&self, writer: NodeId, end: u64) -> Pending<'_, bool> {
+        self.store.audit_close(writer, end)
+    }
+
+    fn chain_key(&self, writer: NodeId, first: u64) -> Pending<'_, Option<u16>> {
+        self.store.chain_key(writer, first)
+    }
+
+    fn chain_renewed(&self, writer: NodeId, first: u64, mark: TrailMark) -> Pending<'_, Option<ChainTag>> {
+        self.store.chain_renewed(writer, first, mark)
+    }
+
+    fn chain_retag(&self, writer: NodeId, mark: TrailMark, next: ChainTag) -> Pending<'_, bool> {
+        self.store.chain_retag(writer, mark, next)
     }
 
     fn audit_ends(&self, writers: Vec<NodeId>) -> Pending<'_, Vec<u64>> {

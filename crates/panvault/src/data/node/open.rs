@@ -137,7 +137,7 @@ impl NodeDirectory {
         let handed = handed(copies.header(), &root, store.as_ref(), &keys).await?;
         drop(root);
         let last = self.last_served(&held)?;
-        let restored = self.is_not_put_back(&store, last).await?;
+        let restored = self.is_not_put_back(&store, &keys, last).await?;
         let cvvs = match &self.shared.cvvs {
             Cvvs::InProcess => memory_cvvs(&clock, settings),
             Cvvs::Server(server) => cvv_server(server, row.vault, settings.cvvs_held_max).await?,

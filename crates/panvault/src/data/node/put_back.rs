@@ -6,10 +6,11 @@ use std::sync::{Arc, Weak};
 
 use anyhow::{Context, bail};
 use panvault_directory::Directory;
+use panvault_keys::VaultKeys;
 use panvault_model::{Id, NodeId, Timestamp, VaultId};
 use panvault_store::Store;
 use panvault_store_postgres::PostgresStore;
-use panvault_vault::{Mode, made_from};
+use panvault_vault::{Mode, keys_as_documents_say, made_from};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -23,11 +24,13 @@ impl NodeDirectory {
     pub(super) async fn is_not_put_back(
         &self,
         store: &Arc<PostgresStore>,
+        keys: &VaultKeys,
         last: LastServed,
     ) -> anyhow::Result<Option<(Id, Timestamp)>> {
         let url = store.database().url();
         let unread = || format!("the database at {url} cannot be read");
-        let restored = made_from(store.as_ref()).await.with_context(unread)?;
+        keys_as_documents_say(store.as_ref(), keys).await.with_context(unread)?;
+        let restored = made_from(store.as_ref(), keys).await.with_context(unread)?;
         let Some(node) = last.node else { return Ok(restored) };
         let ends = store.audit_ends(vec![node]).await.with_context(unread)?;
         let end = ends.first().copied().unwrap_or(0);

@@ -4,9 +4,9 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 
 use panvault_model::{Id, NodeId, Role};
-use panvault_store::{Action, AuditRecord, DocumentKind, DocumentRow, Store};
+use panvault_store::{Action, AuditRecord, DocumentKind, DocumentRow, Store, StoreFault};
 use panvault_testkit::operator;
-use panvault_vault::limits::LEASE_SECONDS;
+use panvault_vault::limits::{AUDIT_END_SECONDS, LEASE_SECONDS};
 use panvault_vault::{
     AuditField, AuditList, AuditQuery, FieldValue, Filter, Test, TrailExamined, VaultError, trail_examine,
 };
@@ -49,24 +49,92 @@ async fn the_first_record_of_a_trail_names_the_node_that_began_before() {
     assert!(trail.records > 10);
 }
 
-/// One that was given up and comes back goes on with its trail, and stands where it stood.
-#[tokio::test]
-async fn a_node_that_comes_back_goes_on_with_its_trail() {
+/// Three nodes, of which the third has given up the others.
+async fn given_up() -> [World; 3] {
     let [one, two, three] = three().await;
     pass(&[&one, &two, &three], GIVEN_UP_MILLIS);
     three.vault.lease_renew().await.unwrap();
     three.vault.sweep().await.unwrap();
-    // Its end is written down, too.
     three.vault.audit_checkpoint().await.unwrap();
+    [one, two, three]
+}
+
+async fn has_ended(world: &World, n: u64) -> bool {
+    let ends = world.store.document_read_many(vec![(DocumentKind::AuditEnd, node(n).0)]).await.unwrap();
+    ends[0].is_some()
+}
+
+/// One that was given up and comes back goes on with its trail, and stands where it stood.
+#[tokio::test]
+async fn a_node_that_comes_back_goes_on_with_its_trail() {
+    let [one, _two, three] = given_up().await;
     three.vault.audit_checkpoint().await.unwrap();
-    let ends = three.store.document_read_many(vec![(DocumentKind::AuditEnd, node(1).0)]).await.unwrap();
-    assert!(ends[0].is_some());
+    assert!(!has_ended(&three, 1).await);
     one.vault.lease_renew().await.unwrap();
     assert_eq!(begun(&one, 1).await[1].note.object, node(1).0);
     assert_eq!(examined(&one).await.findings, Vec::<String>::new());
     let four = one.beside_later(4, GIVEN_UP_MILLIS).await;
     assert_eq!(begun(&one, 4).await[0].note.object, node(3).0, "not the one that came back");
     assert_eq!(examined(&four).await.findings, Vec::<String>::new());
+}
+
+/// One whose end is written down by then has to begin anew: nothing comes behind an end.
+#[tokio::test]
+async fn a_node_whose_end_is_written_down_does_not_go_on() {
+    let [one, two, three] = given_up().await;
+    three.vault.audit_checkpoint().await.unwrap();
+    assert!(!has_ended(&three, 1).await, "the control");
+    pass(&[&one, &two, &three], AUDIT_END_SECONDS * 1_000);
+    three.vault.lease_renew().await.unwrap();
+    three.vault.audit_checkpoint().await.unwrap();
+    assert!(has_ended(&three, 1).await);
+    let end = three.store.audit_ends(vec![node(1)]).await.unwrap();
+    assert_refused!(one.vault.lease_renew().await, VaultError::Store(StoreFault::Stopped));
+    assert_eq!(three.store.audit_ends(vec![node(1)]).await.unwrap(), end);
+    assert_eq!(examined(&three).await.findings, Vec::<String>::new());
+    let four = three.beside_later(4, GIVEN_UP_MILLIS + AUDIT_END_SECONDS * 1_000).await;
+    assert_eq!(begun(&four, 4).await[0].note.object, node(3).0);
+    assert_eq!(examined(&four).await.findings, Vec::<String>::new());
+}
+
+/// A tag that the chain has at the mark is the one that was there when the checkpoint was written: also of a chain that verifies by itself.
+#[tokio::test]
+async fn a_step_that_is_another_than_the_checkpoint_knows_shows() {
+    let [one, two, _three] = three().await;
+    two.vault.close().await.unwrap();
+    for _ in 0..3 {
+        one.vault.audit_checkpoint().await.unwrap();
+    }
+    assert_eq!(examined(&one).await.findings, Vec::<String>::new(), "the control");
+    for n in [2, 3] {
+        let changed = node(n);
+        one.store.plot(|plot| {
+            plot.marks = Some(Box::new(move |writer, mark| {
+                if writer == changed {
+                    mark.tag[33] ^= 1;
+                }
+            }));
+        });
+        let found = examined(&one).await.findings;
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with(&format!("the trail of node {changed} was rewritten: record ")),
+            "{found:?}"
+        );
+        one.store.leave();
+    }
+    // Who writes checkpoints takes it for none that follows.
+    one.store.plot(|plot| {
+        plot.marks = Some(Box::new(|writer, mark| {
+            if writer == node(3) {
+                mark.tag = [9; 34];
+            }
+        }));
+    });
+    one.organisation(None).await;
+    one.vault.audit_checkpoint().await.unwrap();
+    one.store.leave();
+    assert_eq!(examined(&one).await.findings, Vec::<String>::new(), "what was known stays known");
 }
 
 #[tokio::test]

@@ -142,11 +142,11 @@ async fn say(
     is_begun: bool,
     backup: Id,
 ) -> anyhow::Result<()> {
-    let restored = restored_from(store).await?;
+    let restored = restored_from(store, keys).await?;
     if is_begun && restored.is_some_and(|(from, _)| from == backup) {
         return Ok(());
     }
-    let writer = restore_writer(store).await?.context("the vault has no trail")?;
+    let writer = restore_writer(store, keys).await?.context("the vault has no trail")?;
     let own = patient(&mut |_| (), async || PostgresStore::open(database.clone(), chain(keys), writer).await)
         .await?;
     Ok(restore_note(&own, keys, SystemClock::start().now().wall, backup).await?)
