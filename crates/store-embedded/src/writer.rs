@@ -2,13 +2,13 @@
 
 use core::time::Duration;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use panvault_store::StoreFault;
 use tokio::runtime::RuntimeFlavor;
 
 use crate::commit::Committer;
 use crate::commit_queue::{CommitQueue, Job, Work};
+use crate::deleted::now;
 use crate::failure::Failure;
 use crate::limits::{GATHER_MICROS_MAX, GATHER_STEPS_MIN};
 
@@ -62,7 +62,7 @@ impl Writer {
             if self.failure.is() {
                 return false;
             }
-            let begun = Instant::now();
+            let begun = now();
             let (written, answered) = match work {
                 Work::Commit => {
                     let jobs = self.queue.take();

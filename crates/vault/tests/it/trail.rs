@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use panvault_keys::VaultPurpose;
-use panvault_store::{Action, Commit, DocumentKind, Expect, Outcome, RowKey, Store};
+use panvault_store::{Action, Commit, DocumentKind, DocumentRow, Expect, Outcome, RowKey, Store};
 use panvault_testkit::conformance::note;
 use panvault_testkit::{SeededEntropy, root_key, vault_header};
 use panvault_trail::{AgeIdentity, CheckpointPublicKey, Record, Step, Summary, Unsealer, Verifier};
@@ -237,7 +237,8 @@ async fn a_trail_that_cannot_be_signed_is_behind() {
 /// Changes a byte of what is known of the export, past the vault.
 async fn change_state(world: &World) {
     let rows = world.store.document_read_all().await.unwrap();
-    let mut row = rows.into_iter().find(|row| row.kind == DocumentKind::TrailState).unwrap();
+    let row = rows.into_iter().find(|row| row.kind == DocumentKind::TrailState).unwrap();
+    let mut row = DocumentRow::clone(&row);
     let (key, before) = (RowKey::Document(row.kind, row.id), row.version);
     row.version += 1;
     row.body[20] ^= 1;

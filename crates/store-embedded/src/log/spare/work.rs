@@ -4,7 +4,6 @@ use core::time::Duration;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{MutexGuard, PoisonError};
-use std::time::Instant;
 
 use crate::deleted::now;
 use crate::limits::{ERASE_RETRY_MILLIS, ERASE_RETRY_SECONDS_MAX, SPARE_RETRY_MILLIS};

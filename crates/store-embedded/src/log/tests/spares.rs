@@ -4,10 +4,10 @@ use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Instant;
 
 use super::files::MemoryFiles;
 use super::support::{Log, SEGMENT_BYTES, assert_front, failure, read_image, segment};
+use crate::deleted::now;
 use crate::log::archive::archived_path;
 use crate::log::spare::Spares;
 
@@ -122,7 +122,7 @@ fn archiving_segments_may_be_cut_off_anywhere() {
 }
 
 fn until(is_so: impl Fn() -> bool) {
-    let begun = Instant::now();
+    let begun = now();
     while !is_so() {
         assert!(begun.elapsed() < Duration::from_secs(30));
         thread::sleep(Duration::from_millis(5));
