@@ -77,7 +77,7 @@ pub(super) static ROOMS: &[Crate] = &[
     Crate {
         name: VAULT,
         uses: &[MODEL, CARD, KEYS, STORE, PROCESSOR, WEBHOOK, TRAIL],
-        tests_use: &[EMBEDDED, REDIS],
+        tests_use: &[EMBEDDED, POSTGRES, REDIS],
     },
     // Files, and nothing else.
     Crate { name: WEB, uses: &[], tests_use: &[] },

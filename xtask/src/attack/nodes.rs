@@ -17,6 +17,19 @@ pub(super) const OVER_NODES: &[Attack] = &[
         "a number, a CVV, its block and a sealed one that are put into the database are found in its files",
     ),
     attack(
+        "a trail is written under a key of the chain that another took the place of: a chain that is over anew, one that never was, one further; an end of before is put back",
+        &[
+            (VAULT, "stolen_chain_key::a_chain_that_is_over_and_was_rewritten_under_the_key_before_is_found"),
+            (
+                VAULT,
+                "stolen_chain_key::a_chain_of_a_node_that_never_was_is_named_and_neither_shown_nor_retired",
+            ),
+            (VAULT, "stolen_chain_key::a_chain_that_goes_on_under_the_key_before_counts_up_to_there"),
+            (VAULT, "stolen_chain_key::an_end_that_is_put_back_to_one_of_before_is_found"),
+        ],
+        "by its chain alone each is whole, and before and after it the examination finds nothing",
+    ),
+    attack(
         "what one node refuses, at another or through the proxy: others' objects and keys, one idempotency key twice, a revoked key, bodies that are none",
         &[
             (PANVAULT, "cluster::attacks::every_door_refuses_what_one_node_refuses"),

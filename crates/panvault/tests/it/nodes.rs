@@ -377,3 +377,40 @@ fn doctor_finds_rows_that_were_taken_away_put_back_or_changed() {
     }
     assert!(!said.contains(id(&cards[4])), "{said}");
 }
+
+/// Records that somebody wrote to the database in the name of a node that never was keep nobody from the others, and are named wherever the vault says how it is.
+#[test]
+fn records_in_the_name_of_a_node_that_never_was_are_named_and_not_shown() {
+    let cluster = Cluster::make();
+    let node = cluster.serve("vault");
+    node.make("/v1/card", &cluster.card_body(None));
+    let config = cluster.settings();
+    let tail = || {
+        let ended = run(&["audit", "tail", "-n", "1000", "--json", "--config", path(&config)]);
+        assert!(ended.status.success(), "{}", ended.err);
+        ended.out
+    };
+    let list = |name: &str| cluster.command(&["status"])[name].as_array().cloned().unwrap_or_default();
+    let before = tail();
+    assert!(list("trail_refused").is_empty(), "the control");
+    let never = "ffffffffffffffffffffffff";
+    let forged = format!(
+        "INSERT INTO audit (place, count, writer, notes, tag) SELECT place, count, '\\x{never}', notes, tag FROM audit"
+    );
+    let forged = format!("{forged} WHERE writer = (SELECT max(writer) FROM audit)");
+    cluster.postgres.sql(&cluster.database.name, &forged);
+    let after = tail();
+    assert!(!after.contains(never) && after.lines().count() >= before.lines().count(), "{after}");
+    assert!(before.contains("card_create"), "{before}");
+    assert_eq!(list("trail_refused"), [json!(never)]);
+    let said = run(&["status", "--config", path(&config)]);
+    assert!(said.out.contains(&format!("records of the trail in the name of {never}")), "{}", said.out);
+    let report = run(&["doctor", "--json", "--config", path(&config)]);
+    assert!(
+        report.out.contains(&format!("the trail of node {never} is named by no other")),
+        "{}",
+        report.out
+    );
+    let log = std::fs::read_to_string(cluster.directory.path().join("vault.logs/log.json")).unwrap();
+    assert_eq!(log.matches("audit.refused").count(), 1, "once");
+}

@@ -1,3 +1,4 @@
+use core::ops::Deref;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -20,7 +21,7 @@ use crate::gate::Gate;
 /// A store with somebody in it: hands out other rows than it keeps, and stops answering where it is told to.
 #[derive(Default)]
 pub(crate) struct Intruder {
-    store: MemoryStore,
+    store: Rows,
     plot: Mutex<Plot>,
     written: Mutex<Written>,
     documents_read: AtomicUsize,
@@ -28,6 +29,29 @@ pub(crate) struct Intruder {
     pub(crate) initiated: Gate,
     /// And before an outcome is.
     pub(crate) settling: Gate,
+}
+
+/// Where the rows are.
+enum Rows {
+    Memory(MemoryStore),
+    Database(Arc<dyn Store>),
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self::Memory(MemoryStore::default())
+    }
+}
+
+impl Deref for Rows {
+    type Target = dyn Store;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Memory(store) => store,
+            Self::Database(store) => store.as_ref(),
+        }
+    }
 }
 
 /// What commits have written so far.
@@ -90,6 +114,8 @@ pub(crate) struct Plot {
     pub(crate) document: Option<Change<Option<DocumentRow>>>,
     /// Records of each read of the trail.
     pub(crate) trail: Option<Change<Vec<AuditRecord>>>,
+    /// A fault of each step of a chain that is to be given another tag.
+    pub(crate) retag_fault: Option<StoreFault>,
     /// Steps of chains, as they are marked.
     pub(crate) marks: Option<MarkChange>,
     /// Reads of single documents are never answered.
@@ -118,7 +144,15 @@ pub(crate) enum Stop {
 impl Intruder {
     /// The same rows, as another node sees and writes them; nobody is in that one.
     pub(crate) fn beside(&self, node: NodeId) -> Self {
-        Self { store: self.store.beside(node), ..Self::default() }
+        match &self.store {
+            Rows::Memory(store) => Self { store: Rows::Memory(store.beside(node)), ..Self::default() },
+            Rows::Database(_) => panic!("each node opens a database itself"),
+        }
+    }
+
+    /// The rows of a database.
+    pub(crate) fn over(store: Arc<dyn Store>) -> Self {
+        Self { store: Rows::Database(store), ..Self::default() }
     }
 
     pub(crate) fn plot(&self, change: impl FnOnce(&mut Plot)) {
@@ -683,7 +717,10 @@ impl Store for Intruder {
     }
 
     fn chain_retag(&self, writer: NodeId, mark: TrailMark, next: ChainTag) -> Pending<'_, bool> {
-        self.store.chain_retag(writer, mark, next)
+        match self.plot.lock().unwrap().retag_fault {
+            Some(fault) => Box::pin(core::future::ready(Err(fault))),
+            None => self.store.chain_retag(writer, mark, next),
+        }
     }
 
     fn audit_ends(&self, writers: Vec<NodeId>) -> Pending<'_, Vec<u64>> {

@@ -39,6 +39,7 @@ mod row_tags;
 mod secrets;
 mod seen;
 mod shared;
+mod stolen_chain_key;
 mod tamper;
 mod time_outs;
 mod told;

@@ -93,10 +93,23 @@ impl World {
         make_cvvs: Box<dyn Fn() -> Arc<TestCvvs> + Send + Sync>,
         serves: bool,
     ) -> Self {
+        Self::node_of(store, clock, seed, cvv_ttl_seconds, make_cvvs, serves, |parts| parts).await
+    }
+
+    /// The same, with other parts.
+    async fn node_of(
+        store: Arc<Intruder>,
+        clock: Arc<TestClock>,
+        seed: u64,
+        cvv_ttl_seconds: u32,
+        make_cvvs: Box<dyn Fn() -> Arc<TestCvvs> + Send + Sync>,
+        serves: bool,
+        of: impl FnOnce(VaultParts) -> VaultParts,
+    ) -> Self {
         let cvvs = make_cvvs();
         let processors = Arc::new(TestProcessors::default());
         let parts = parts(&store, &cvvs, &clock, &processors, seed);
-        let vault = Vault::open(VaultParts { cvv_ttl_seconds, serves, ..parts }).await.unwrap();
+        let vault = Vault::open(of(VaultParts { cvv_ttl_seconds, serves, ..parts })).await.unwrap();
         let (place, opened) = (None, seed);
         Self { store, cvvs, clock, processors, vault, cvv_ttl_seconds, make_cvvs, place, serves, opened }
     }
@@ -168,10 +181,21 @@ impl World {
         place: Option<Arc<SharedCvvs>>,
         n: u64,
     ) -> Self {
+        Self::sharing_of(store, clock, place, n, |parts| parts).await
+    }
+
+    /// The same, with other parts.
+    pub(crate) async fn sharing_of(
+        store: Arc<Intruder>,
+        clock: Arc<TestClock>,
+        place: Option<Arc<SharedCvvs>>,
+        n: u64,
+        of: impl FnOnce(VaultParts) -> VaultParts,
+    ) -> Self {
         let place = place.unwrap_or_else(|| Arc::new(SharedCvvs::by(10_000, Arc::clone(&clock))));
         let its = Arc::clone(&place);
         let make_cvvs = Box::new(move || Arc::new(TestCvvs::over(Arc::clone(&its) as Arc<dyn CvvStore>)));
-        let world = Self::node(store, clock, n, 3_600, make_cvvs, true).await;
+        let world = Self::node_of(store, clock, n, 3_600, make_cvvs, true, of).await;
         Self { place: Some(place), ..world }
     }
 
