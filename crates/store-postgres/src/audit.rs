@@ -136,7 +136,14 @@ pub(crate) const fn version_of(link: &ChainTag) -> u16 {
     u16::from_be_bytes([high, low])
 }
 
+/// The tag of the row without notes that keeps a chain from going on at this place.
+pub(crate) fn closed(chain: &dyn Chain, version: u16, writer: NodeId, place: u64) -> ChainTag {
+    link(version, chain.tag(version, &[CLOSED, writer.as_bytes(), &place.to_be_bytes()]))
+}
+
 const CHAIN: &[u8] = b"panvault postgres audit";
+/// What sets the mark of a chain that goes on no more apart from all else that is tagged.
+const CLOSED: &[u8] = b"panvault postgres chain closed";
 
 /// The last two steps of a node, the last first.
 pub(crate) async fn last_two(database: &Database, writer: NodeId) -> Result<Vec<Step>, StoreFault> {

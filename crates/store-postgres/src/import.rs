@@ -13,9 +13,6 @@ use crate::limits::{IMPORT_DELETE_ROWS, TRAIL_STEP_NOTES};
 use crate::row::{Argument, DURABLE, UNREADABLE};
 use crate::table::{self, Kind, Value, columns, name};
 
-/// What sets the mark of a chain that goes on no more apart from all else that is tagged.
-const CLOSED: &[u8] = b"panvault postgres chain closed";
-
 /// The tables beside those of rows.
 const BESIDE: [&str; 3] = ["audit", "vault", "migration"];
 
@@ -118,9 +115,7 @@ impl Database {
         let (mut writers, mut places, mut tags) = (Vec::new(), Vec::new(), Vec::new());
         for (writer, end) in ends {
             let place = end.saturating_add(1);
-            let version = chain.version(0);
-            let tag = chain.tag(version, &[CLOSED, writer.as_bytes(), &place.to_be_bytes()]);
-            tags.push(audit::link(version, tag).to_vec());
+            tags.push(audit::closed(chain, chain.version(0), *writer, place).to_vec());
             places.push(i64::try_from(place).unwrap_or(i64::MAX));
             writers.push(writer.as_bytes().to_vec());
         }

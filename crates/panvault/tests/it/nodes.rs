@@ -397,7 +397,7 @@ fn records_in_the_name_of_a_node_that_never_was_are_named_and_not_shown() {
     let forged = format!(
         "INSERT INTO audit (place, count, writer, notes, tag) SELECT place, count, '\\x{never}', notes, tag FROM audit"
     );
-    let forged = format!("{forged} WHERE writer = (SELECT max(writer) FROM audit)");
+    let forged = format!("{forged} WHERE writer = (SELECT writer FROM audit ORDER BY writer DESC LIMIT 1)");
     cluster.postgres.sql(&cluster.database.name, &forged);
     let after = tail();
     assert!(!after.contains(never) && after.lines().count() >= before.lines().count(), "{after}");

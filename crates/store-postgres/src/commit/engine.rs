@@ -62,6 +62,8 @@ enum Seen {
     Open,
     /// None did, and none can.
     Dead,
+    /// None did, and the chain is to go on no more.
+    Closed,
     /// Something else is there.
     Strange,
     Unreached,
@@ -186,6 +188,7 @@ impl Engine {
                     Seen::Done(step, answers) => return self.done(&step, answers, &mut replies, begun),
                     Seen::Open => {}
                     Seen::Dead => fate.clear(),
+                    Seen::Closed => return self.stop(&mut replies, StoreFault::Stopped, CLOSED),
                     Seen::Strange => {
                         return self.stop(&mut replies, StoreFault::Unresolved, "another wrote in its name");
                     }
@@ -361,6 +364,11 @@ impl Engine {
             Ok(Ok(Some(step))) if step.count == 0 => {
                 if self.end.mark == Some(step.tag) {
                     return Seen::Open;
+                }
+                let ChainEnd { writer, place, .. } = self.end;
+                if step.tag == audit::closed(self.chain.as_ref(), audit::version_of(&step.tag), writer, place)
+                {
+                    return Seen::Closed;
                 }
                 // A mark of ours of which we did not hear: it came after all that was sent.
                 self.end.mark = Some(step.tag);

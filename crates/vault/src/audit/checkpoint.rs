@@ -15,7 +15,7 @@ use crate::audit::known::counted;
 use crate::audit::start::{audit_starts, ended_trails};
 use crate::error::{VaultError, with_causes};
 use crate::limits::{AUDIT_END_SECONDS, AUDIT_ENDS_MAX, CHAIN_KEY_FOLLOWED_SECONDS, CHECKPOINT_SECONDS};
-use crate::node::{Nodes, is_there};
+use crate::node::{Nodes, has_run_out, is_there};
 use crate::seal;
 use crate::throttle::Throttle;
 use crate::vault::{Vault, WeakVault};
@@ -92,13 +92,24 @@ impl Vault {
         if let Entry::Vacant(entry) = checkpoint.ends.entry(node) {
             // One that was opened anew behind its end goes on from there.
             let ended = ended_trails(self.store(), self.keys(), &[node]).await?.remove(&node);
-            entry.insert(ended.map_or(TrailEnd::NONE, |(_, ended)| ended.last()));
+            entry.insert(match ended {
+                Some((_, ended)) => self.end_there(node, &ended).await?,
+                None => TrailEnd::NONE,
+            });
         }
         if !goes_on {
             checkpoint.last = node;
         }
         let (expect, effect) = self.checkpoint_put(stored.as_ref(), &checkpoint)?;
         Ok(Begun { before: if goes_on { node.0 } else { before }, expect, effect })
+    }
+
+    /// An end with the tag that its step has: whoever gave it another may have died before.
+    async fn end_there(&self, node: NodeId, ended: &AuditEnd) -> Result<TrailEnd, VaultError> {
+        let last = ended.last();
+        let there = self.store().audit_marks(vec![(node, last.mark.place)]).await?;
+        let tag = there.first().map(|mark| mark.tag).filter(|tag| ended.has(tag)).unwrap_or(last.mark.tag);
+        Ok(TrailEnd { mark: TrailMark { tag, ..last.mark }, ..last })
     }
 
     /// Writes down how far the trail of each node has come, if any but this checkpoint's own record has come since the last: what is cut
@@ -111,7 +122,10 @@ impl Vault {
         let stored = self.checkpoint_now().await?;
         let before = &stored.checkpoint;
         let Nodes { rows, now: time } = self.nodes_read().await?;
-        let there: BTreeSet<_> = rows.iter().map(|row| row.id).collect();
+        // Whoever has the database can put rows there: one that is none, or of a node that is long gone, keeps no trail open.
+        let is_theirs =
+            |row: &Arc<NodeRow>| !has_run_out(row, time) && seal::node_verify(self.keys(), row).is_ok();
+        let there: BTreeSet<_> = rows.iter().filter(|row| is_theirs(row)).map(|row| row.id).collect();
         let (mut next, mut over, mut has_moved) = (before.clone(), Vec::new(), false);
         for (node, known, now) in self.trails_since(before).await? {
             let is_own = node == self.node().id();
@@ -133,9 +147,18 @@ impl Vault {
         let is_heard_of =
             |row: &Arc<NodeRow>| is_there(row, time) && seal::node_verify(self.keys(), row).is_ok();
         let heard: BTreeSet<_> = rows.iter().filter(|row| is_heard_of(row)).map(|row| row.id).collect();
-        let key = self.chain_key_followed(time);
-        // One that only stands still may not have heard of it.
-        if key > next.key && next.ends.keys().all(|node| heard.contains(node)) {
+        // One that only stands still may not have heard of it, and has so long to come back; who writes in the name of one that is gone keeps the key for no longer.
+        let soon = self.chain_key_followed(time, CHAIN_KEY_FOLLOWED_SECONDS);
+        let late = self.chain_key_followed(time, CHAIN_KEY_FOLLOWED_SECONDS + AUDIT_END_SECONDS);
+        let is_heard = |node: &NodeId| heard.contains(node);
+        let key = if next.ends.keys().all(is_heard) {
+            soon
+        } else if next.ends.keys().all(|node| is_heard(node) || !there.contains(node)) {
+            late
+        } else {
+            next.key
+        };
+        if key > next.key {
             next.key = key;
             has_moved = true;
         }
@@ -193,13 +216,12 @@ impl Vault {
         Ok(starts.get(&writer).is_some_and(|(_, start)| place <= start.place))
     }
 
-    /// The earliest key of the chain that a node which is heard of may still write with: not one that another took the place of a while ago.
-    fn chain_key_followed(&self, now: Timestamp) -> u16 {
+    /// The earliest key of the chain that a node may still write with: not one that another took the place of so long ago.
+    fn chain_key_followed(&self, now: Timestamp, seconds: u64) -> u16 {
         let active = self.keys().chain().version(0);
         let retired = self.snapshot().vault_keys_retired(VaultPurpose::AuditChain);
-        let is_followed = |key: &&VaultKeyDescription| {
-            now >= self.retired_since(key, now).plus_seconds(CHAIN_KEY_FOLLOWED_SECONDS)
-        };
+        let is_followed =
+            |key: &&VaultKeyDescription| now >= self.retired_since(key, now).plus_seconds(seconds);
         let still = retired.iter().filter(|key| !is_followed(key)).map(|key| key.version).min();
         still.unwrap_or(active)
     }

@@ -2,15 +2,15 @@
 //! node is quiet, or of a node that never was. None of them is in a checkpoint or an end, and neither can be made without a key for tags of documents.
 
 use core::fmt::{self, Display};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use panvault_keys::VaultKeys;
 use panvault_model::NodeId;
 use panvault_store::Store;
-use panvault_store::checkpoint::{AuditEnd, TrailEnd};
+use panvault_store::checkpoint::{AuditEnd, TrailEnd, TrailMark};
 
 use crate::audit::checkpoint::{CHECKPOINT_ROW, checkpoint_read};
-use crate::audit::start::ended_trails;
+use crate::audit::start::{audit_starts, ended_trails};
 use crate::error::VaultError;
 use crate::vault::Vault;
 
@@ -35,6 +35,13 @@ pub enum RefusedTrail {
         /// The place of its last record.
         end: u64,
     },
+    /// Of one that has ended, and not what it was when it did.
+    Rewritten {
+        /// Whose trail.
+        writer: NodeId,
+        /// The place of the record that is another than it was.
+        place: u64,
+    },
     /// Behind the last mark, and under a key of before.
     EarlierKey {
         /// Whose trail.
@@ -52,6 +59,9 @@ impl Display for RefusedTrail {
             }
             Self::BehindEnd { writer, end } => {
                 write!(f, "the trail of node {writer} ended at record {end}, and goes on behind it")
+            }
+            Self::Rewritten { writer, place } => {
+                write!(f, "the trail of node {writer} was rewritten: record {place} is another than it was")
             }
             Self::EarlierKey { writer, place } => {
                 write!(
@@ -84,11 +94,18 @@ pub async fn known_trails(
     let over: Vec<_> =
         written.iter().map(|(writer, _)| *writer).filter(|writer| !goes_on.contains_key(writer)).collect();
     let ended = ended_trails(store, keys, &over).await?;
+    let rewritten = rewritten(store, keys, &ended).await?;
     for (writer, end) in written {
         let until = match (goes_on.get(&writer), ended.get(&writer)) {
             (Some(last), _) => counted(store, writer, last, stored.checkpoint.key, end).await?,
             (None, Some((_, AuditEnd { end: last, .. }))) if end > last.place => {
                 Err((last.place, RefusedTrail::BehindEnd { writer, end: last.place }))
+            }
+            (None, Some((_, AuditEnd { end: last, .. })))
+                if end < last.place || rewritten.contains(&writer) =>
+            {
+                // Which of its records are what they were, only reading all of them tells.
+                Err((0, RefusedTrail::Rewritten { writer, place: last.place }))
             }
             (None, Some(_)) => Ok(end),
             (None, None) => Err((0, RefusedTrail::Unknown(writer))),
@@ -102,6 +119,37 @@ pub async fn known_trails(
         }
     }
     Ok(known)
+}
+
+/// Of trails that have ended those whose marked step is another than it was. What is kept no longer is none.
+async fn rewritten(
+    store: &dyn Store,
+    keys: &VaultKeys,
+    ended: &BTreeMap<NodeId, (u32, AuditEnd)>,
+) -> Result<BTreeSet<NodeId>, VaultError> {
+    let places: Vec<_> = ended.iter().map(|(writer, (_, ended))| (*writer, ended.end.mark.place)).collect();
+    if places.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let there = store.audit_marks(places).await?;
+    let is_it = |there: &TrailMark, ended: &AuditEnd| {
+        there.place == ended.end.mark.place && (there.place == 0 || ended.has(&there.tag))
+    };
+    let other = ended.iter().zip(&there).filter(|((_, (_, ended)), there)| !is_it(there, ended));
+    let other: BTreeMap<_, _> = other.map(|((writer, _), there)| (*writer, *there)).collect();
+    if other.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let writers: Vec<_> = other.keys().copied().collect();
+    let starts = audit_starts(store, keys, &writers).await?;
+    // It may have been given another tag since, or have gone on and ended anew.
+    let again = ended_trails(store, keys, &writers).await?;
+    let is_rewritten = |(writer, there): &(&NodeId, &TrailMark)| {
+        let kept_from = starts.get(writer).map_or(0, |(_, start)| start.place);
+        let ended = again.get(writer).map(|(_, ended)| ended);
+        ended.is_some_and(|ended| ended.end.mark.place > kept_from && !is_it(there, ended))
+    };
+    Ok(other.iter().filter(is_rewritten).map(|(writer, _)| *writer).collect())
 }
 
 /// The last place that counts of a trail that goes on, and ends there; `Err` where that is another. A chain never goes from a key to one of before: the first step behind the mark says it of all.
@@ -129,9 +177,10 @@ impl RefusedTrail {
     /// Whose trail it is, or says that it is.
     pub const fn writer(&self) -> NodeId {
         match self {
-            Self::Unknown(writer) | Self::BehindEnd { writer, .. } | Self::EarlierKey { writer, .. } => {
-                *writer
-            }
+            Self::Unknown(writer)
+            | Self::BehindEnd { writer, .. }
+            | Self::Rewritten { writer, .. }
+            | Self::EarlierKey { writer, .. } => *writer,
         }
     }
 }

@@ -230,7 +230,10 @@ async fn a_chain_that_is_over_and_was_rewritten_under_the_key_before_is_found() 
             format!("the trail of node {} was rewritten: record {last} is another than it was", node(2));
         let found = findings(&one, &home).await;
         assert!(found.contains(&said), "from {from}: {found:?}");
+        assert_eq!(shown(&one, 2).await, Vec::<u64>::new());
+        assert_eq!(one.vault.trail_refused(), [RefusedTrail::Rewritten { writer: node(2), place: last }]);
         home.sql("DELETE FROM audit; INSERT INTO audit SELECT * FROM kept");
+        assert_eq!(shown(&one, 2).await, (1..=last).collect::<Vec<_>>());
         assert_eq!(findings(&one, &home).await, Vec::<String>::new());
     }
     // The whole of it with the step that keeps it closed, and more records behind.
