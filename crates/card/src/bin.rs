@@ -21,6 +21,11 @@ pub trait BinTable: Send + Sync {
         None
     }
 
+    /// Whether it came out of the file that is there now: one that was put there since may not be taken up yet.
+    fn is_of_now(&self) -> bool {
+        true
+    }
+
     /// How the table is doing.
     fn status(&self) -> BinStatus {
         BinStatus { version: self.version(), rows: 0, imported_at: None }

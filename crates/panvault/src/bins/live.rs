@@ -211,6 +211,12 @@ impl BinTable for LiveBins {
         self.current.load().tag_key()
     }
 
+    /// A fault of what is there now was said, and the table before it goes on.
+    fn is_of_now(&self) -> bool {
+        let now = std::fs::symlink_metadata(path(&self.directory)).ok();
+        now.as_ref().map(Seen::of) == *lock(&self.seen)
+    }
+
     fn status(&self) -> BinStatus {
         self.current.load().status()
     }

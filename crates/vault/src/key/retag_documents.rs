@@ -87,7 +87,9 @@ impl Vault {
         if purpose != VaultPurpose::DocumentTag {
             return true;
         }
-        let is_old = || self.bins().tag_key().is_some_and(|key| retired.contains(&key));
+        // One that was imported a moment ago, under the key before, is not taken up yet.
+        let bins = self.bins();
+        let is_old = || !bins.is_of_now() || bins.tag_key().is_some_and(|key| retired.contains(&key));
         for _ in 0..BINS_RETAG_MILLIS / RETIRE_WAIT_MILLIS {
             if !is_old() {
                 self.rotation().bins_keep_key(false);

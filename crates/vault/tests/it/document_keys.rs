@@ -330,8 +330,11 @@ async fn who_has_the_header_alone_tags_with_the_key_that_the_documents_call_acti
     assert_eq!(rows[0].as_ref().unwrap().tag.key, 2);
 }
 
-/// A table of issuers whose file is given no other tag than that of the first key, for a time.
-struct Stuck(AtomicBool);
+/// A table of issuers whose file is given no other tag than that of the first key, for a time; or behind which another file is there.
+struct Stuck {
+    is_old: AtomicBool,
+    is_of_now: AtomicBool,
+}
 
 impl BinTable for Stuck {
     fn lookup(&self, digits: &[u8]) -> IssuerFacts {
@@ -343,7 +346,11 @@ impl BinTable for Stuck {
     }
 
     fn tag_key(&self) -> Option<u16> {
-        Some(if self.0.load(Ordering::Relaxed) { 1 } else { 2 })
+        Some(if self.is_old.load(Ordering::Relaxed) { 1 } else { 2 })
+    }
+
+    fn is_of_now(&self) -> bool {
+        self.is_of_now.load(Ordering::Relaxed)
     }
 
     fn status(&self) -> BinStatus {
@@ -356,7 +363,7 @@ impl BinTable for Stuck {
 #[tokio::test(start_paused = true)]
 async fn a_table_of_issuers_that_keeps_a_key_is_told() {
     let (mut world, _shop, place) = served().await;
-    let bins = Arc::new(Stuck(AtomicBool::new(true)));
+    let bins = Arc::new(Stuck { is_old: AtomicBool::new(true), is_of_now: AtomicBool::new(true) });
     let keys = place.header().open(&root_key(1), VAULT, KeyMode::Test).unwrap();
     let header_place = Some(Arc::clone(&place) as Arc<dyn HeaderPlace>);
     let parts =
@@ -370,7 +377,12 @@ async fn a_table_of_issuers_that_keeps_a_key_is_told() {
         key.map(|key| (key.described.state, key.rows_left, key.rows_damaged, key.is_needed_by_bins)).unwrap()
     };
     assert_eq!(first(&world), (KeyState::OpenOnly, Some(0), Some(0), true));
-    bins.0.store(false, Ordering::Relaxed);
+    bins.is_old.store(false, Ordering::Relaxed);
+    // A list that was imported within the last second was under the key that was destroyed, and used no more.
+    bins.is_of_now.store(false, Ordering::Relaxed);
+    world.vault.keys_rotate().await.unwrap();
+    assert_eq!(first(&world), (KeyState::OpenOnly, Some(0), Some(0), true));
+    bins.is_of_now.store(true, Ordering::Relaxed);
     world.vault.keys_rotate().await.unwrap();
     assert_eq!(states(&world.vault, 1, TAG), REPLACED);
     assert!(!first(&world).3);
