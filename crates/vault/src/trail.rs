@@ -134,7 +134,7 @@ struct Known {
 impl Known {
     /// Since when a destination lacks something, signed or not.
     fn lacks_since(&self, progress: &Progress) -> Option<Timestamp> {
-        progress.behind_since.into_iter().chain(self.unsigned_since).min()
+        progress.behind_since.into_iter().chain(progress.unread_since).chain(self.unsigned_since).min()
     }
 }
 
@@ -145,6 +145,8 @@ struct Progress {
     /// Records up to that.
     sequence: u64,
     behind_since: Option<Timestamp>,
+    /// Since when what it is to be given cannot be read.
+    unread_since: Option<Timestamp>,
     fault: Option<TrailFault>,
 }
 

@@ -42,10 +42,11 @@ impl Vault {
     async fn trail_deliver_caught(&self, destination: &dyn TrailDestination) -> Result<bool, VaultError> {
         if let Some(delivered) = caught(self.trail_deliver_to(destination)).await {
             // What cannot be read of the trail, it is not given: it lacks that.
-            if let (Err(_), Some(export)) = (&delivered, self.export())
+            if let Some(export) = self.export()
                 && let Some(progress) = export.known().destinations.get_mut(destination.name())
             {
-                progress.behind_since.get_or_insert_with(|| self.now().wall);
+                let since = progress.unread_since.or_else(|| Some(self.now().wall));
+                progress.unread_since = if delivered.is_err() { since } else { None };
             }
             return delivered;
         }

@@ -26,7 +26,7 @@ impl Shared {
             let is_waited = state.awaited && state.ready.is_empty() && !state.stop && !state.shrinking;
             // What could not be erased is tried again by the next start, where this is the end.
             let is_off = state.again.is_some_and(|again| state.stop || now() < again.at);
-            let leaving = if is_waited || is_off { None } else { state.archive.take_leaving() };
+            let leaving = if is_waited { None } else { state.archive.take_leaving() };
             // Old segments are erased even when the store is closing, so that nothing lingers.
             let is_held = is_off || leaving.is_some() || (is_waited && state.archive.has_leaving());
             let old = if is_held { None } else { state.old.pop_front() };
@@ -42,7 +42,9 @@ impl Shared {
                     match self.retire(&archived, keep) {
                         Err(SpareFault::Flush(error)) => return self.failed(&error),
                         Err(SpareFault::Other(error)) => self.not_erased(&archived, &error),
-                        Ok(retired) => self.retired(retired),
+                        Ok(Some(spare)) => self.made(Ok(spare)),
+                        // Another that could not be let go is still there.
+                        Ok(None) => self.lock(),
                     }
                 }
             } else if let Some((path, number)) = to_archive(&state, old.as_ref()) {
@@ -178,7 +180,7 @@ impl Shared {
     /// There is no room for the next segment: the oldest that is archived gives way, if there is one.
     fn shrunk(&self, error: &io::Error) -> Option<MutexGuard<'_, State>> {
         let mut state = self.lock();
-        if !is_full(error) || state.again.is_some() || !state.archive.shrink(self.bytes) {
+        if !is_full(error) || !state.archive.shrink(self.bytes) {
             return None;
         }
         // Until then there is no room, and nobody waits for it.
