@@ -15,7 +15,7 @@ use panvault_server::{serve_sealed, serve_sealed_console, serve_sealed_metrics};
 use panvault_vault::{Clock, Mode, SystemClock, Unsealing};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, sleep, timeout};
 
 use crate::data::{OpenSettings, OpenVault, Place, mode_name, when_free};
 use crate::run::{Ended, Listeners, Serving, bind, console, tls_read};
@@ -159,6 +159,8 @@ impl Sealed<'_> {
         let tries = sleep(jittered(again));
         tokio::pin!(tries);
         let mut looks = tokio::time::interval(LOOK_EVERY);
+        // After an opening that took long one look is enough.
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let opened = loop {
             tokio::select! {
                 _ = looks.tick() => {

@@ -123,7 +123,7 @@ impl Applier {
             }
         }
         self.schema.look(view)?;
-        // What is kept for backups waits for no view that is held up: the frames are durable.
+        // What is kept for backups goes before these are in the view, which may be held up.
         for frame in frames.iter().filter(|frame| ended(&frame.notes, &frame.effects) == Ended::Keys) {
             self.spares.archive_release(frame.segment.saturating_add(1));
         }

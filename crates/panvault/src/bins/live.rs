@@ -211,10 +211,10 @@ impl BinTable for LiveBins {
         self.current.load().tag_key()
     }
 
-    /// A fault of what is there now was said, and the table before it goes on.
+    /// A fault of what is there now was said, and the table before it goes on. Whoever looks at it has not taken it up yet, and is not waited for.
     fn is_of_now(&self) -> bool {
         let now = std::fs::symlink_metadata(path(&self.directory)).ok();
-        now.as_ref().map(Seen::of) == *lock(&self.seen)
+        self.seen.try_lock().is_ok_and(|seen| now.as_ref().map(Seen::of) == *seen)
     }
 
     fn status(&self) -> BinStatus {
